@@ -1,0 +1,175 @@
+"""What discovery returns: tables, columns and keys as they really are, never a row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+TableKind = Literal["table", "view", "file"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: exactly as the system spells it.
+        type: the system's own type text, for example ``bigint unsigned`` or ``numeric(10,2)``.
+        arrow: the Arrow type a reader hands out, in pyarrow's spelling (``int64``, ``decimal128(10, 2)``,
+            ``timestamp[us, tz=UTC]``); ``""`` when the component cannot represent it.
+        osiris_type: the ``osiris.type`` metadata of what Arrow cannot say (``json``, ``time``, …), or ``""``.
+        nullable: whether NULL is allowed.
+        generated: computed by the server, so it must not be written.
+        has_default: the server fills it when a writer leaves it out (default, identity, auto_increment).
+        case_insensitive: its collation compares ``'a'`` and ``'A'`` as equal.
+        comment: the column's comment; reaches a model only when the user asks for comments.
+    """
+
+    name: str
+    type: str
+    arrow: str
+    nullable: bool = True
+    generated: bool = False
+    has_default: bool = False
+    case_insensitive: bool = False
+    osiris_type: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """``columns`` of this table refer to ``ref_columns`` of ``ref_table``."""
+
+    columns: tuple[str, ...]
+    ref_table: str
+    ref_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table, view or file.
+
+    Attributes:
+        name: what OML calls it (``config.table``), relative to the connection.
+        columns: in the system's order.
+        primary_key: column names, empty when there is none.
+        unique_keys: further unique keys whose columns are all NOT NULL or not; each a tuple of column names.
+        approximate_rows: the server's own estimate, never a count; None when unknown.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    kind: TableKind = "table"
+    primary_key: tuple[str, ...] = ()
+    unique_keys: tuple[tuple[str, ...], ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    approximate_rows: int | None = None
+    comment: str = ""
+
+    def column(self, name: str) -> Column | None:
+        """The column called exactly ``name``, or None."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over names, types, keys and generated columns; not row counts, not comments."""
+        return _fingerprint(self._identity())
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "columns": [
+                [c.name, c.type, c.arrow, c.osiris_type, c.nullable, c.generated, c.has_default, c.case_insensitive]
+                for c in self.columns
+            ],
+            "primary_key": list(self.primary_key),
+            "unique_keys": sorted(list(key) for key in self.unique_keys),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to discover. ``tables`` are exact names or globs; empty means everything the connection sees."""
+
+    tables: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The canonical form that goes into the catalog's key."""
+        return {"tables": sorted(set(self.tables))}
+
+    def matches(self, name: str) -> bool:
+        """Whether a table called ``name`` is in scope (shell globs, case-sensitive)."""
+        from fnmatch import fnmatchcase
+
+        return not self.tables or any(name == wanted or fnmatchcase(name, wanted) for wanted in self.tables)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The tables one connection sees.
+
+    Attributes:
+        component: component name, for example ``mysql.table``.
+        tables: sorted by name.
+        server_version: for people; not part of any fingerprint.
+        probe: the driver's cheap schema token at discovery time; ``""`` when the driver has none.
+        partial: true when a scope left tables out.
+    """
+
+    component: str
+    tables: tuple[Table, ...] = field(default=())
+    server_version: str = ""
+    probe: str = ""
+    partial: bool = False
+
+    def table(self, name: str) -> Table | None:
+        """The table called exactly ``name``, or None."""
+        return next((table for table in self.tables if table.name == name), None)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the identity of every table."""
+        return _fingerprint({table.name: table._identity() for table in self.tables})
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON value from which ``from_json`` builds an equal catalog."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Catalog:
+        """Inverse of ``to_json``. Raises KeyError or TypeError on anything else."""
+        data = dict(value)
+        data["tables"] = tuple(_table(item) for item in data["tables"])
+        return cls(**data)
+
+
+def _table(value: Mapping[str, Any]) -> Table:
+    data = dict(value)
+    data["columns"] = tuple(Column(**_only(Column, column)) for column in data["columns"])
+    data["primary_key"] = tuple(data["primary_key"])
+    data["unique_keys"] = _names(data["unique_keys"])
+    data["foreign_keys"] = tuple(
+        ForeignKey(tuple(key["columns"]), key["ref_table"], tuple(key["ref_columns"])) for key in data["foreign_keys"]
+    )
+    return Table(**data)
+
+
+def _names(keys: Iterable[Iterable[str]]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(key) for key in keys)
+
+
+def _only(kind: type[Column], value: Mapping[str, Any]) -> dict[str, Any]:
+    names = {f.name for f in fields(kind)}
+    unknown = set(value) - names
+    if unknown:
+        raise TypeError(f"unknown column fields: {sorted(unknown)}")
+    return dict(value)
+
+
+def _fingerprint(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,3 @@
+"""PostgreSQL tables for Osiris: binary COPY, one transaction, exactly once."""
+
+__version__ = "0.1.0"
