@@ -1,0 +1,38 @@
+"""What connectors share about rows: Arrow streams, type metadata, SELECT building, the ledger's record.
+
+Needs the extra ``osiris-core[data]`` (pyarrow). In core only ``run/`` uses it.
+"""
+
+from osiris_core.data.coercion import Coercions
+from osiris_core.data.ledger import LEDGER_TABLE, result_from_json, result_to_json
+from osiris_core.data.select import ParamStyle, build_select
+from osiris_core.data.spool import Spool
+from osiris_core.data.stream import BatchStream, as_reader, as_stream, rebatch
+from osiris_core.data.types import (
+    OSIRIS_TYPES,
+    column_arrow,
+    field,
+    osiris_type,
+    refuse_unknown_types,
+    source_type,
+)
+
+__all__ = [
+    "LEDGER_TABLE",
+    "OSIRIS_TYPES",
+    "BatchStream",
+    "Coercions",
+    "ParamStyle",
+    "Spool",
+    "as_reader",
+    "as_stream",
+    "build_select",
+    "column_arrow",
+    "field",
+    "osiris_type",
+    "rebatch",
+    "refuse_unknown_types",
+    "result_from_json",
+    "result_to_json",
+    "source_type",
+]
