@@ -1,0 +1,59 @@
+"""Files and directories that appear whole or not at all, whatever kills the process in between."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path``, replacing what was there in one step; missing parents are made.
+
+    The bytes are on disk before the name is: after a crash the file is the old one or the new one. Raises OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{token_hex(6)}.tmp")
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """``write_bytes`` of ``text`` as UTF-8; line ends stay as they are on every system."""
+    write_bytes(path, text.encode())
+
+
+@contextmanager
+def new_directory(path: Path) -> Iterator[Path]:
+    """Yield an empty directory beside ``path``; when the block ends well it becomes ``path``.
+
+    What was at ``path`` is moved away first and deleted afterwards, so ``path`` is at every moment the whole old
+    directory, the whole new one, or (for one instant) absent. When the block raises, nothing has changed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    try:
+        new, old = scratch / "new", scratch / "old"
+        new.mkdir()
+        yield new
+        if path.exists():
+            path.rename(old)
+        try:
+            new.rename(path)
+        except BaseException:
+            if old.exists():
+                old.rename(path)
+            raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
