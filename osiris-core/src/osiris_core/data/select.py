@@ -40,7 +40,8 @@ def build_select(
         config: the step's config; uses ``where``, ``order_by``, ``limit``.
         select_list: quoted expressions, in order.
         source: the quoted table, or a parenthesised query with an alias.
-        quote: quotes one identifier.
+        quote: quotes one identifier. With ``pyformat`` it must double every ``%``, and so must
+            ``select_list`` and ``source``.
         style: how parameters are marked.
         extra_where: further conditions, already safe SQL without parameters.
     """
