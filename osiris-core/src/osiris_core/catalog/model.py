@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from osiris_core.canonical import fingerprint
 
 TableKind = Literal["table", "view", "file"]
 
@@ -76,7 +76,7 @@ class Table:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over names, types, keys and generated columns; not row counts, not comments."""
-        return _fingerprint(self._identity())
+        return fingerprint(self._identity())
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -87,7 +87,7 @@ class Table:
                 for c in self.columns
             ],
             "primary_key": list(self.primary_key),
-            "unique_keys": sorted(list(key) for key in self.unique_keys),
+            "unique_keys": sorted(self.unique_keys),
         }
 
 
@@ -121,7 +121,7 @@ class Catalog:
     """
 
     component: str
-    tables: tuple[Table, ...] = field(default=())
+    tables: tuple[Table, ...] = ()
     server_version: str = ""
     probe: str = ""
     partial: bool = False
@@ -133,7 +133,7 @@ class Catalog:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the identity of every table."""
-        return _fingerprint({table.name: table._identity() for table in self.tables})
+        return fingerprint({table.name: table._identity() for table in self.tables})
 
     def to_json(self) -> dict[str, Any]:
         """JSON value from which ``from_json`` builds an equal catalog."""
@@ -149,27 +149,11 @@ class Catalog:
 
 def _table(value: Mapping[str, Any]) -> Table:
     data = dict(value)
-    data["columns"] = tuple(Column(**_only(Column, column)) for column in data["columns"])
-    data["primary_key"] = tuple(data["primary_key"])
-    data["unique_keys"] = _names(data["unique_keys"])
+    data["columns"] = tuple(Column(**column) for column in data["columns"])
+    data["primary_key"] = tuple(data.get("primary_key", ()))
+    data["unique_keys"] = tuple(tuple(key) for key in data.get("unique_keys", ()))
     data["foreign_keys"] = tuple(
-        ForeignKey(tuple(key["columns"]), key["ref_table"], tuple(key["ref_columns"])) for key in data["foreign_keys"]
+        ForeignKey(tuple(key["columns"]), key["ref_table"], tuple(key["ref_columns"]))
+        for key in data.get("foreign_keys", ())
     )
     return Table(**data)
-
-
-def _names(keys: Iterable[Iterable[str]]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(key) for key in keys)
-
-
-def _only(kind: type[Column], value: Mapping[str, Any]) -> dict[str, Any]:
-    names = {f.name for f in fields(kind)}
-    unknown = set(value) - names
-    if unknown:
-        raise TypeError(f"unknown column fields: {sorted(unknown)}")
-    return dict(value)
-
-
-def _fingerprint(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,109 @@
+"""Catalog entries on disk: self-describing, atomic, and healed by discovering again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from osiris_core import atomic
+from osiris_core.canonical import canonical_json, fingerprint, parse
+from osiris_core.catalog.model import Catalog, Column, ForeignKey, Table
+
+ENTRY_VERSION = 1
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of whom; everything that may change the answer is in ``key``, and no secret is.
+
+    Attributes:
+        alias: without the ``@``; ``""`` for a component that takes no connection.
+        parts: component, spec fingerprint, the connection's non-secret fields, scope.
+    """
+
+    alias: str
+    parts: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """SHA-256 over ``parts``."""
+        return fingerprint(self.parts)
+
+    @property
+    def name(self) -> str:
+        """For messages: ``@shop``, or the component when there is no connection."""
+        return f"@{self.alias}" if self.alias else str(self.parts["component"])
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One cached answer. ``catalog.probe`` is the schema token taken *before* the discovery began."""
+
+    catalog: Catalog
+    discovered_at: datetime
+
+    def fresh(self, now: datetime, ttl: int) -> bool:
+        """Whether it is younger than ``ttl`` seconds; never when it comes from the future."""
+        return timedelta(0) <= now - self.discovered_at < timedelta(seconds=ttl)
+
+
+def entry_path(root: Path, question: Question) -> Path:
+    """``<root>/<alias>/<key>.json``; an alias no file system is sure to take is replaced by its hash."""
+    alias = question.alias or "-"
+    folder = alias if alias == "-" or _SAFE_NAME.fullmatch(alias) else fingerprint({"alias": alias})[:32]
+    return root / folder / f"{question.key}.json"
+
+
+def read_entry(root: Path, question: Question) -> Entry | None:
+    """The cached answer; None when there is none, or when it is damaged, foreign or of another version."""
+    try:
+        value = parse(entry_path(root, question).read_text(encoding="utf-8"))
+        if (value["version"], value["key"]) != (ENTRY_VERSION, dict(question.parts)):
+            return None
+        catalog = Catalog.from_json(value["catalog"])
+        if catalog.fingerprint != value["schema_fingerprint"]:
+            return None
+        return Entry(catalog, datetime.fromisoformat(value["discovered_at"]).astimezone(UTC))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def write_entry(root: Path, question: Question, entry: Entry) -> None:
+    """Store an answer. Raises OSError."""
+    value = {
+        "version": ENTRY_VERSION,
+        "alias": question.alias,
+        "key": dict(question.parts),
+        "discovered_at": entry.discovered_at.isoformat(),
+        "schema_fingerprint": entry.catalog.fingerprint,
+        "catalog": _compact(entry.catalog),
+    }
+    atomic.write_text(entry_path(root, question), canonical_json(value) + "\n")
+
+
+def _compact(catalog: Catalog) -> dict[str, Any]:
+    """``catalog`` as JSON without what equals its default: a third of the bytes."""
+    tables = [
+        {**_changed(table), "columns": [_changed(column) for column in table.columns]} for table in catalog.tables
+    ]
+    return {**_changed(catalog), "tables": tables}
+
+
+def _changed(item: Catalog | Table | Column) -> dict[str, Any]:
+    """The fields of ``item`` that differ from the defaults of its class."""
+    values = ((name, getattr(item, name), default) for name, default in _DEFAULTS[type(item)])
+    return {name: _plain(value) for name, value, default in values if value != default}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return asdict(value) if isinstance(value, ForeignKey) else value
+
+
+_DEFAULTS = {kind: tuple((f.name, f.default) for f in fields(kind)) for kind in (Catalog, Table, Column)}

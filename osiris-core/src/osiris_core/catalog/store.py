@@ -1,0 +1,162 @@
+"""The catalog of a session: what exists behind each connection, asked as rarely as is safe.
+
+An answer is used again only when all of these hold: its key is the same (component, spec, connection without
+secrets, scope), it is younger than the project's ``catalog.ttl``, and the driver's one-query probe returns the
+token it returned before the discovery. A driver without a probe is asked each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from osiris_core.catalog.cache import Entry, Question, read_entry, write_entry
+from osiris_core.catalog.model import Catalog, Scope
+from osiris_core.connections import Connection
+from osiris_core.errors import ConnectError, OsirisError
+
+if TYPE_CHECKING:
+    from osiris_core.connections import Connections
+    from osiris_core.drivers import Driver
+    from osiris_core.plugins import Plugins
+    from osiris_core.project import Project
+    from osiris_core.registry import Registry
+
+_T = TypeVar("_T")
+
+
+class Catalogs:
+    """Answers ``what exists behind @alias?`` from the cache when it is still true, from the system otherwise.
+
+    Attributes:
+        notes: what could not be checked or kept, one sentence each, for people (``--offline``, a full disk).
+    """
+
+    def __init__(
+        self,
+        *,
+        project: Project,
+        plugins: Plugins,
+        registry: Registry,
+        connections: Connections,
+        refresh: bool = False,
+        offline: bool = False,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._root = project.state_dir / "catalog"
+        self._ttl = project.catalog_ttl
+        self._plugins = plugins
+        self._registry = registry
+        self._connections = connections
+        self._refresh = refresh
+        self._offline = offline
+        self._now = now
+        self._entries: dict[str, Entry] = {}
+        self.notes: list[str] = []
+
+    def get(
+        self,
+        alias: str | None,
+        component: str,
+        tables: Collection[str] = (),
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        refresh: bool | None = None,
+        offline: bool | None = None,
+    ) -> Catalog:
+        """Everything ``component`` sees behind ``alias`` (None: a component without connection).
+
+        The whole connection is discovered in one go, a constant number of queries, so that every name can be
+        suggested and one entry serves every pipeline; ``tables`` narrows only what a component finds by path.
+        ``overrides`` are a step's allowed changes to the connection.
+
+        Raises ConnectError when the system cannot be asked, or offline when nothing is cached; SecretError,
+        PluginError and InvalidInputError as connections and registry do.
+        """
+        offline = self._offline if offline is None else offline
+        refresh = self._refresh if refresh is None else refresh
+        scope = Scope(tuple(sorted(tables))) if self._by_path(component) else Scope()
+        question = self._question(alias or "", component, scope, overrides or {})
+        entry = self._entries.get(question.key) or read_entry(self._root, question)
+        if offline:
+            return self._unchecked(question, entry)
+        connection = self._connection(alias or "", component, overrides or {})
+        driver = self._registry.driver(component)
+        # The token is older than the discovery: a change between the two is found by the next probe.
+        token = _asked(driver, question, lambda: driver.probe(connection, scope))
+        known = entry is not None and bool(token) and token == entry.catalog.probe
+        if entry is not None and known and not refresh and entry.fresh(self._now(), self._ttl):
+            self._entries[question.key] = entry
+            return entry.catalog
+        found = _asked(driver, question, lambda: self._plugins.discover(component, connection, scope))
+        return self._keep(question, replace(found, probe=token))
+
+    def _question(self, alias: str, component: str, scope: Scope, overrides: Mapping[str, Any]) -> Question:
+        identity = {**self._connections.identity(alias), **overrides} if alias else {}
+        spec = self._registry.spec(component)
+        parts = {
+            "component": component,
+            "spec": spec.fingerprint,
+            "connection": identity,
+            "scope": scope.to_json(),
+        }
+        return Question(alias, parts)
+
+    def _connection(self, alias: str, component: str, overrides: Mapping[str, Any]) -> Connection:
+        if not alias:
+            return Connection("", self._registry.spec(component).family, dict(overrides))
+        return self._connections.resolve([alias], {alias: overrides} if overrides else {})[alias]
+
+    def _by_path(self, component: str) -> bool:
+        """Whether the component finds its tables by path, where a listing may be a whole disk."""
+        return _has_role(list(self._registry.spec(component).config_schema.values()), "path")
+
+    def _unchecked(self, question: Question, entry: Entry | None) -> Catalog:
+        if entry is None:
+            raise ConnectError(
+                f"nothing is cached for {question.name}, and --offline forbids to ask",
+                code="OSI-C012",
+                hint=f"run once without --offline, or: osiris discover {question.name}",
+            )
+        since = entry.discovered_at.isoformat(timespec="seconds")
+        self._note(f"offline: what exists behind {question.name} was not checked since {since}")
+        return entry.catalog
+
+    def _keep(self, question: Question, catalog: Catalog) -> Catalog:
+        entry = Entry(catalog, self._now())
+        self._entries[question.key] = entry
+        try:
+            write_entry(self._root, question, entry)
+        except OSError as error:
+            self._note(f"the catalog of {question.name} could not be cached: {error.strerror or error}")
+        return catalog
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+def _asked(driver: Driver, question: Question, call: Callable[[], _T]) -> _T:
+    """``call()``, with the driver's, server's or SDK's own errors turned into ConnectError."""
+    try:
+        return call()
+    except ConnectError:
+        raise
+    except Exception as error:
+        # What a hook's implementation raised arrives wrapped in the error that names its plugin.
+        own = error.__cause__ if isinstance(error, OsirisError) else error
+        fault = driver.map_error(own) if own is not None else None
+        if fault is None:
+            raise
+        raise ConnectError(
+            f"{question.name}: {fault.message}", code=fault.code, hint=fault.hint, retryable=fault.retryable
+        ) from error
+
+
+def _has_role(schema: Any, role: str) -> bool:
+    """Whether any value that ``schema`` describes carries ``x-role: role``."""
+    if isinstance(schema, Mapping):
+        return schema.get("x-role") == role or any(_has_role(item, role) for item in schema.values())
+    return isinstance(schema, list) and any(_has_role(item, role) for item in schema)
