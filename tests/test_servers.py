@@ -1,0 +1,110 @@
+"""The test servers themselves: what the fixtures promise to the other tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from osiris_core.testing.servers import MySQLDatabase, MySQLServer, PostgresDatabase, PostgresServer, ServerError
+from osiris_core.testing.servers.database import ServerURL
+from osiris_core.testing.servers.process import find_program
+
+
+def test_mysql_database_is_empty_and_holds_unicode(mysql_database: MySQLDatabase) -> None:
+    assert mysql_database.query("SHOW TABLES") == []
+    mysql_database.execute("CREATE TABLE t (id INT PRIMARY KEY, name TEXT); INSERT INTO t VALUES (1, 'žluť 🐎')")
+    mysql_database.insert("t", [(2, "two"), (3, None)])
+    assert mysql_database.query("SELECT * FROM t ORDER BY id") == [(1, "žluť 🐎"), (2, "two"), (3, None)]
+
+
+def test_postgres_database_is_empty_and_holds_unicode(postgres_database: PostgresDatabase) -> None:
+    assert postgres_database.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
+    postgres_database.execute("CREATE TABLE t (id INT PRIMARY KEY, name TEXT); INSERT INTO t VALUES (1, 'žluť 🐎')")
+    postgres_database.insert("t", [(2, "two"), (3, None)])
+    assert postgres_database.query("SELECT * FROM t ORDER BY id") == [(1, "žluť 🐎"), (2, "two"), (3, None)]
+
+
+def test_pgbouncer_shows_the_same_database(
+    postgres_database: PostgresDatabase, pgbouncer_database: PostgresDatabase
+) -> None:
+    postgres_database.execute("CREATE TABLE seen (id INT)")
+    assert pgbouncer_database.port != postgres_database.port
+    assert pgbouncer_database.query("SELECT count(*) FROM seen") == [(0,)]
+
+
+def test_killed_mysql_keeps_what_was_committed(own_mysql_server: MySQLServer) -> None:
+    database = own_mysql_server.create_database()
+    database.execute("CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1)")
+    with pytest.raises(Exception, match=r"Lost connection|MySQL server has gone away|refused"):
+        own_mysql_server.kill()
+        database.query("SELECT 1")
+    own_mysql_server.start()
+    assert database.query("SELECT id FROM t") == [(1,)]
+    own_mysql_server.drop_database(database.database)
+
+
+def test_killed_postgres_keeps_what_was_committed(own_postgres_server: PostgresServer) -> None:
+    database = own_postgres_server.create_database()
+    database.execute("CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1)")
+    own_postgres_server.kill()
+    with pytest.raises(Exception, match="refused"):
+        database.query("SELECT 1")
+    own_postgres_server.start()
+    assert database.query("SELECT id FROM t") == [(1,)]
+    own_postgres_server.drop_database(database.database)
+
+
+@pytest.mark.parametrize("factory", ["mysql_server", "postgres_server"])
+def test_servers_end_with_the_process_that_started_them(factory: str, tmp_path: Path) -> None:
+    """Even when that process is killed and can clean up nothing."""
+    script = f"""
+import time
+from osiris_core.testing.servers import {factory}
+with {factory}() as server:
+    process = server._process
+    print(process._process.pid, process.directory, flush=True)
+    time.sleep(600)
+"""
+    starter = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert starter.stdout is not None
+    pid, directory = starter.stdout.readline().split()
+    assert is_alive(int(pid))
+    starter.send_signal(signal.SIGKILL)
+    starter.wait()
+    deadline = time.monotonic() + 15
+    while (is_alive(int(pid)) or Path(directory).exists()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(int(pid))
+    assert not Path(directory).exists()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")  # in a container without an init, a dead orphan stays as a zombie
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_missing_server_names_the_command_that_installs_it() -> None:
+    with pytest.raises(ServerError, match=r"no-such-server is not installed\. Install it: apt-get install it"):
+        find_program(["no-such-server"], [], "apt-get install it")
+
+
+def test_a_url_names_a_server_of_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVER", "mysql://me:p%40ss%2Fword@db.example:3307/shop")
+    assert ServerURL.from_environment("SERVER", 3306) == ServerURL("db.example", 3307, "me", "p@ss/word", "shop")
+    monkeypatch.setenv("SERVER", "")
+    assert ServerURL.from_environment("SERVER", 3306) is None
+
+
+def test_a_server_that_is_not_ours_is_not_killed(mysql_database: MySQLDatabase) -> None:
+    with pytest.raises(ServerError, match="not ours to stop"):
+        MySQLServer(mysql_database).kill()
