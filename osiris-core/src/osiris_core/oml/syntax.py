@@ -1,0 +1,182 @@
+"""What the YAML parser says, in words that help: where it really went wrong, and what to type instead."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from osiris_core.oml.document import Document
+from osiris_core.problems import Fix, Problem
+
+_PLAIN_VALUE = re.compile(r"[^\s,#\]}][^,#\]}\n]*")
+_REFERENCE = re.compile(r"\$\{[\w.]*\}")
+_CONNECTION = re.compile(r"(?<![\w-])connection[\"']?[ \t]*:[ \t]*\Z")
+_RESERVED = "@`%"
+
+
+def explain(error: Any, document: Document) -> Problem:
+    """The parser's ``error`` as a problem. Never repeats the parser's own text, which may quote the file."""
+    said = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "")
+    mark = getattr(error, "problem_mark", None)
+    context = getattr(error, "context_mark", None)
+    at = mark.index if mark is not None else int(getattr(error, "position", 0) or 0)
+    at = max(0, min(at, len(document.text)))
+    began = context.index if context is not None else None
+    for words, translate in _TRANSLATIONS.items():
+        if words in said:
+            return translate(document, at, began)
+    return _problem(document, at, "the file is not YAML from here on", "check indentation, quotes and brackets")
+
+
+def _problem(
+    document: Document, at: int, message: str, hint: str, end: int | None = None, fix: Fix | None = None
+) -> Problem:
+    text = document.text
+    if at >= len(text):  # the end of the file: point at the last thing that is there
+        at = max(0, len(text.rstrip()) - 1)
+        end = None
+    span = document.span_at(at, max(at + 1, end or 0))
+    return Problem("OSI-V003", message, hint=hint, span=span, fix=fix)
+
+
+def _cannot_start(document: Document, at: int, began: int | None) -> Problem:
+    text = document.text
+    character = text[at : at + 1]
+    if character == "\t":
+        return _tab(document, at, began)
+    if character not in _RESERVED:
+        return _problem(document, at, "a value cannot begin with this character", "put the value in quotes")
+    match = _PLAIN_VALUE.match(text, at)
+    value = match[0].rstrip() if match else character
+    fix = Fix(at, at + len(value), f'"{value}"') if re.fullmatch(r"@[\w.-]+", value) else None
+    if character == "@" and _CONNECTION.search(text, max(0, at - 40), at):
+        return _problem(document, at, "a connection must be quoted", f'write "{value}"', at + len(value), fix)
+    # The value may be a secret: it is not repeated in words.
+    message = f"a value cannot begin with {character}"
+    return _problem(document, at, message, "put the value in quotes", at + len(value), fix)
+
+
+def _tab(document: Document, at: int, began: int | None) -> Problem:
+    text = document.text
+    start = text.rfind("\n", 0, at) + 1
+    found = text.find("\t", start, max(at + 1, start))
+    where = found if found >= 0 else at
+    hint = "replace the tab by spaces"
+    return _problem(document, where, "a tab cannot be used for indentation", hint)
+
+
+def _mapping_value(document: Document, at: int, began: int | None) -> Problem:
+    text = document.text
+    start = text.rfind("\n", 0, at) + 1
+    before = text[start:at]
+    if re.search(r"[:]\s+[^\"'\s]", before):
+        message = "a second colon in one value"
+        return _problem(document, at, message, "put the value in quotes, or begin a new line", at + 1)
+    message = "this key is indented differently from its neighbours, or follows an unfinished value"
+    key = start + len(before) - len(before.lstrip())
+    return _problem(document, key, message, "line it up with the keys it belongs to", at)
+
+
+def _expected_key(document: Document, at: int, began: int | None) -> Problem:
+    text = document.text
+    if text[at : at + 1] == "-":
+        message = "a list item cannot stand here, where a key is expected"
+    else:
+        message = "this line does not fit into the mapping above it"
+    end = _end_of_word(text, at)
+    return _problem(document, at, message, "check its indentation, and quotes in the line before", end)
+
+
+def _expected_colon(document: Document, at: int, began: int | None) -> Problem:
+    start = began if began is not None else at
+    end = _end_of_word(document.text, start)
+    return _problem(document, start, "a colon is missing after this key", "write key: value", end)
+
+
+def _expected_item(document: Document, at: int, began: int | None) -> Problem:
+    end = _end_of_word(document.text, at)
+    message = "this line stands among list items but does not begin with '- '"
+    return _problem(document, at, message, "begin it with '- ', or indent it into the item above", end)
+
+
+def _flow(document: Document, at: int, began: int | None) -> Problem:
+    text = document.text
+    brace = text.rfind("$", max(0, at - 2), at)
+    reference = _REFERENCE.match(text, brace) if brace >= 0 else None
+    if reference is not None:
+        quoted = f'"{reference[0]}"'
+        clean = text[reference.end() : reference.end() + 1] in (",", "}", "]", "\n", " ", "")
+        clean = clean and text[brace - 1 : brace] in (" ", "[")
+        fix = Fix(brace, reference.end(), quoted) if clean else None
+        message = "a parameter inside braces or brackets must be quoted"
+        return _problem(document, brace, message, f"write {quoted}", reference.end(), fix)
+    opened = text[began] if began is not None and began < len(text) else "["
+    closing = "}" if opened == "{" else "]"
+    if began is None:
+        return _problem(document, at, f"a comma or {closing} is missing", "add it")
+    line = document.span_at(began, began).line
+    here = document.span_at(min(at, len(text)), min(at, len(text))).line
+    if at >= len(text) or here > line:
+        message = f"the {opened} in line {line} is never closed by {closing}"
+        return _problem(document, began, message, f"add {closing}, or a comma between the values")
+    return _problem(document, at, f"a comma or {closing} is missing before this", "add it")
+
+
+def _unclosed_quote(document: Document, at: int, began: int | None) -> Problem:
+    start = began if began is not None else at
+    quote = document.text[start : start + 1]
+    return _problem(document, start, f"this quote ({quote}) is never closed", f"add {quote} at the end of the value")
+
+
+def _escape(document: Document, at: int, began: int | None) -> Problem:
+    message = "this is no escape sequence of a double-quoted text"
+    return _problem(document, at, message, "double the backslash, or use single quotes", at + 1)
+
+
+def _sequence(document: Document, at: int, began: int | None) -> Problem:
+    return _problem(document, at, "a list item cannot stand here", "begin the list on a line of its own")
+
+
+def _block_scalar(document: Document, at: int, began: int | None) -> Problem:
+    return _problem(document, at, "the text block after | or > begins wrongly", "begin it on the next line, indented")
+
+
+def _directive(document: Document, at: int, began: int | None) -> Problem:
+    return _problem(document, at, "this line is a YAML directive that is not understood", "remove it")
+
+
+def _content(document: Document, at: int, began: int | None) -> Problem:
+    end = _end_of_word(document.text, at)
+    message = "something follows the end of the document's value"
+    return _problem(document, at, message, "check the indentation and brackets before it", end)
+
+
+def _flow_node(document: Document, at: int, began: int | None) -> Problem:
+    return _problem(document, at, "a value is missing here", "remove the extra comma or bracket, or add the value")
+
+
+def _end_of_word(text: str, at: int) -> int:
+    match = re.compile(r"[^\s:]+").match(text, at)
+    return match.end() if match else at + 1
+
+
+_TRANSLATIONS = {
+    "tab character": _tab,
+    "cannot start any token": _cannot_start,
+    "mapping values are not allowed": _mapping_value,
+    "mapping keys are not allowed": _mapping_value,
+    "did not find expected key": _expected_key,
+    "could not find expected ':'": _expected_colon,
+    "did not find expected '-' indicator": _expected_item,
+    "did not find expected ',' or": _flow,
+    "unexpected end of stream": _unclosed_quote,
+    "unexpected document indicator": _unclosed_quote,
+    "escape": _escape,
+    "block sequence entries are not allowed": _sequence,
+    "comment or line break": _block_scalar,
+    "indentation indicator": _block_scalar,
+    "directive": _directive,
+    "incompatible YAML document": _directive,
+    "did not find expected node content": _flow_node,
+    "<document start>": _content,
+}
