@@ -1,0 +1,34 @@
+"""Context: what a model is told of the world, what its answer may be, and the OML made of it."""
+
+from osiris_core.context.brief import brief, printable
+from osiris_core.context.closed_schema import CLOSURES, OPERATORS, Closure, closed_schema, enum_sizes
+from osiris_core.context.form import Cannot, Condition, Form, Move, Rename, SqlMove, parse_form
+from osiris_core.context.model import ContextRequest, ContextSection, LLMProvider, Source, TableRef, View
+from osiris_core.context.render import pick_cursor, render_moves, render_sql, typed_value
+
+__all__ = [
+    "CLOSURES",
+    "OPERATORS",
+    "Cannot",
+    "Closure",
+    "Condition",
+    "ContextRequest",
+    "ContextSection",
+    "Form",
+    "LLMProvider",
+    "Move",
+    "Rename",
+    "Source",
+    "SqlMove",
+    "TableRef",
+    "View",
+    "brief",
+    "closed_schema",
+    "enum_sizes",
+    "parse_form",
+    "pick_cursor",
+    "printable",
+    "render_moves",
+    "render_sql",
+    "typed_value",
+]
