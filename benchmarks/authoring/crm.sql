@@ -1,0 +1,21 @@
+-- The CRM: ten tables, with names that tempt a reader to mix them up.
+CREATE TABLE accounts (id BIGINT PRIMARY KEY, name VARCHAR NOT NULL, industry VARCHAR, employees INTEGER, owner_id BIGINT, updated_at TIMESTAMP NOT NULL);
+CREATE TABLE contacts (id BIGINT PRIMARY KEY, account_id BIGINT, first_name VARCHAR, last_name VARCHAR, email VARCHAR, opted_out BOOLEAN NOT NULL, updated_at TIMESTAMP NOT NULL);
+CREATE TABLE deals (deal_id BIGINT PRIMARY KEY, account_id BIGINT NOT NULL, stage VARCHAR NOT NULL, amount DECIMAL(14,2), close_date DATE, owner_id BIGINT);
+CREATE TABLE leads (id BIGINT PRIMARY KEY, source VARCHAR, score INTEGER, email VARCHAR, created_at TIMESTAMP NOT NULL);
+CREATE TABLE activities (id BIGINT PRIMARY KEY, contact_id BIGINT, kind VARCHAR NOT NULL, happened_at TIMESTAMP NOT NULL, minutes INTEGER);
+CREATE TABLE campaigns (id BIGINT PRIMARY KEY, name VARCHAR NOT NULL, channel VARCHAR, budget DECIMAL(12,2), started_on DATE);
+CREATE TABLE campaign_members (campaign_id BIGINT NOT NULL, contact_id BIGINT NOT NULL, responded BOOLEAN NOT NULL, PRIMARY KEY (campaign_id, contact_id));
+CREATE TABLE notes (id BIGINT PRIMARY KEY, deal_id BIGINT, author_id BIGINT, body VARCHAR, created_at TIMESTAMP NOT NULL);
+CREATE TABLE users (id BIGINT PRIMARY KEY, login VARCHAR NOT NULL, role VARCHAR NOT NULL, active BOOLEAN NOT NULL);
+CREATE TABLE tags (account_id BIGINT NOT NULL, tag VARCHAR NOT NULL, PRIMARY KEY (account_id, tag));
+INSERT INTO accounts SELECT i, 'Account ' || i, ['retail','energy','health'][1 + i % 3], i * 10, 1 + i % 12, TIMESTAMP '2026-03-01' + INTERVAL (i) DAY FROM range(1, 101) t(i);
+INSERT INTO contacts SELECT i, 1 + i % 100, 'First' || i, 'Last' || i, 'p' || i || '@example.net', i % 9 = 0, TIMESTAMP '2026-04-01' + INTERVAL (i) HOUR FROM range(1, 301) t(i);
+INSERT INTO deals SELECT i, 1 + i % 100, ['won','lost','open'][1 + i % 3], CASE WHEN i % 8 <> 0 THEN (i * 250.5)::DECIMAL(14,2) END, DATE '2026-01-15' + (i)::INTEGER, 1 + i % 12 FROM range(1, 251) t(i);
+INSERT INTO leads SELECT i, ['web','fair','referral'][1 + i % 3], i % 100, 'l' || i || '@example.net', TIMESTAMP '2026-09-01' + INTERVAL (i * 7) HOUR FROM range(1, 301) t(i);
+INSERT INTO activities SELECT i, 1 + i % 300, ['call','mail','visit'][1 + i % 3], TIMESTAMP '2026-08-01' + INTERVAL (i * 5) HOUR, i % 60 FROM range(1, 501) t(i);
+INSERT INTO campaigns SELECT i, 'Campaign ' || i, ['mail','social','fair'][1 + i % 3], (i * 1000)::DECIMAL(12,2), DATE '2026-01-01' + (i * 10)::INTEGER FROM range(1, 31) t(i);
+INSERT INTO campaign_members SELECT c, p, (c + p) % 2 = 0 FROM range(1, 11) a(c), range(1, 21) b(p);
+INSERT INTO notes SELECT i, 1 + i % 250, 1 + i % 12, 'Note ' || i, TIMESTAMP '2026-06-01' + INTERVAL (i) HOUR FROM range(1, 201) t(i);
+INSERT INTO users SELECT i, 'user' || i, CASE WHEN i % 4 = 0 THEN 'admin' ELSE 'sales' END, i % 6 <> 0 FROM range(1, 13) t(i);
+INSERT INTO tags SELECT i, 'tag' || (i % 5) FROM range(1, 81) t(i);
