@@ -1,0 +1,149 @@
+"""What can be run on this repository: ``nox -l`` lists the sessions, ``nox`` runs the tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["tests"]
+nox.options.error_on_missing_interpreters = True
+
+ROOT = Path(__file__).parent
+PACKAGES = sorted(path.parent.name for path in ROOT.glob("osiris-*/pyproject.toml"))
+PLUGINS = [name for name in PACKAGES if name != "osiris-core"]
+#: What the packages' own tests need beside the packages. Versions are in constraints.txt.
+TEST_TOOLS = ["coverage", "hypothesis", "pytest", "pytest-randomly", "pytest-timeout", "pytest-xdist", "uv"]
+LINT_TOOLS = ["ruff", "mypy", "import-linter", "nox", "types-pyyaml"]
+#: Percent of branches and lines that each package's tests must reach.
+COVERAGE = {"osiris-core": 85}
+COVERAGE_OF_PLUGINS = 80
+
+
+def editable(extras: str = "data,sql,testing") -> list[str]:
+    """Every package of the workspace, as arguments to install."""
+    plugins = [part for name in PLUGINS for part in ("-e", f"./{name}")]
+    return ["-e", f"./osiris-core[{extras}]", *plugins]
+
+
+def environment(session: nox.Session) -> None:
+    """Measure and run what users have: bytecode, no colours, and none of the caller's Osiris settings."""
+    session.env.update(UV_COMPILE_BYTECODE="1", PYTHONDONTWRITEBYTECODE=None, UV_NO_PROGRESS="1")
+    keep = {"OSIRIS_TEST_MYSQL_URL", "OSIRIS_TEST_POSTGRES_URL"}
+    session.env.update(dict.fromkeys((n for n in os.environ if n.startswith("OSIRIS_") and n not in keep), None))
+
+
+def run_tests(session: nox.Session, *prefix: str) -> None:
+    """The whole suite on two workers, in random order, on real servers."""
+    session.run("bash", "scripts/install-servers", external=True)
+    workers = [] if any(argument.startswith("-n") for argument in session.posargs) else ["-n", "2"]
+    session.run(*prefix, "pytest", *workers, "--timeout=600", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The whole suite on real servers, with branch coverage per package (extra arguments go to pytest)."""
+    environment(session)
+    session.install("-c", "constraints.txt", *editable(), *TEST_TOOLS)
+    session.run("coverage", "erase")
+    run_tests(session, "coverage", "run", "-m")
+    session.run("coverage", "combine", "--quiet")
+    if session.posargs:
+        return  # a part of the suite says nothing about coverage
+    short = []
+    for package in PACKAGES:
+        floor = COVERAGE.get(package, COVERAGE_OF_PLUGINS)
+        report = ["coverage", "report", f"--include=*/{package.replace('-', '_')}/*"]
+        session.run(*report, "--skip-covered")
+        reached = float(str(session.run(*report, "--format=total", silent=True)))
+        session.log(f"{package}: {reached:g} % of lines and branches, at least {floor} % wanted")
+        if reached < floor:
+            short.append(package)
+    if short:
+        session.error(f"coverage is too low in {', '.join(short)}")
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """The suite with the lowest versions that the packages allow."""
+    environment(session)
+    session.install("--resolution", "lowest-direct", *editable(), *TEST_TOOLS)
+    run_tests(session)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types and the one-way imports."""
+    session.install("-c", "constraints.txt", *editable(), *TEST_TOOLS, *LINT_TOOLS)
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    for package in PACKAGES:
+        session.run("mypy", f"{package}/src")
+    session.run("mypy", "noxfile.py", "tests", "scripts")
+    session.run("lint-imports")
+
+
+def build(session: nox.Session, *, sdist: bool) -> Path:
+    """Build every package into an empty directory and return it."""
+    dist = ROOT / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    kinds = ["--sdist", "--wheel"] if sdist else ["--wheel"]
+    for package in PACKAGES:
+        session.run("uv", "build", "--quiet", *kinds, "--out-dir", str(dist), package)
+    return dist
+
+
+def install_alone(session: nox.Session, dist: Path, package: str) -> None:
+    """Install one package's wheel with only its own dependencies, and look at what is there."""
+    home = Path(session.create_tmp()) / package
+    python = home / "bin" / "python"
+    session.run("uv", "venv", "--quiet", "--clear", str(home))
+    # --no-sources: the wheels of the workspace come from the local index, not from the source tree.
+    find = ["--find-links", str(dist), "--no-sources", "-c", str(ROOT / "constraints.txt")]
+    session.run("uv", "pip", "install", "--quiet", "--python", str(python), *find, package)
+    with session.chdir(str(home)):
+        listing = session.run(str(home / "bin" / "osiris"), "components", "list", "--json", silent=True, external=True)
+    components = [path.parent.name for path in (ROOT / package).glob("src/*/components/*/spec.yaml")]
+    absent = [name for name in components if f'"{name}"' not in str(listing)]
+    if absent:
+        session.error(f"{package} does not list {', '.join(absent)}:\n{listing}")
+    session.log(f"{package}: lists {', '.join(components) or 'what core brings'}")
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Each package as an installed wheel, alone."""
+    environment(session)
+    session.install("uv")
+    dist = build(session, sdist=False)
+    for package in PACKAGES:
+        install_alone(session, dist, package)
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Build what is published, check it, and install every plugin with core from a local index."""
+    environment(session)
+    session.install("uv", "twine")
+    dist = build(session, sdist=True)
+    files = sorted(map(str, dist.glob("osiris_*")))
+    session.run("twine", "check", "--strict", *files)
+    for package in PACKAGES:
+        install_alone(session, dist, package)
+    versions = {p: tomllib.loads((ROOT / p / "pyproject.toml").read_text())["project"]["name"] for p in PACKAGES}
+    session.log(f"{len(files)} files for {len(versions)} packages in dist/")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run every command of the documentation, then build the site into site/."""
+    environment(session)
+    session.install("-c", "constraints.txt", *editable(), *TEST_TOOLS, "mkdocs")
+    session.run("bash", "scripts/install-servers", external=True)
+    session.run("pytest", "tests/test_docs.py", "-p", "no:randomly", *session.posargs)
+    session.run("mkdocs", "build", "--strict", "--quiet")
