@@ -23,14 +23,14 @@ def canonical_json(value: Any) -> str:
 
     TypeError for what is not JSON, Decimal or a tuple.
     """
-    text = json.dumps(_encode(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     text.encode()  # a lone surrogate has no bytes: UnicodeEncodeError is a ValueError
     return text
 
 
 def pretty_json(value: Any) -> str:
     """The same value, indented for people and diffs; as deterministic as ``canonical_json``. Ends with a newline."""
-    text = json.dumps(_encode(value), sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(to_json(value), sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     text.encode()
     return text
 
@@ -45,7 +45,8 @@ def fingerprint(parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(dict(parts)).encode()).hexdigest()
 
 
-def _encode(value: Any) -> Any:
+def to_json(value: Any) -> Any:
+    """``value`` with only what JSON has: big integers and decimals tagged, tuples as lists. Raises as above."""
     if value is None or isinstance(value, str | bool | float):
         return value
     if isinstance(value, int):
@@ -53,9 +54,9 @@ def _encode(value: Any) -> Any:
     if isinstance(value, Decimal):
         return {"$decimal": str(_finite(value))}
     if isinstance(value, list | tuple):
-        return [_encode(item) for item in value]
+        return [to_json(item) for item in value]
     if isinstance(value, Mapping):
-        return {_key(key): _encode(item) for key, item in value.items()}
+        return {_key(key): to_json(item) for key, item in value.items()}
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from osiris_core import atomic
 from osiris_core.canonical import canonical_json, fingerprint, parse
-from osiris_core.catalog.model import Catalog, Column, ForeignKey, Table
+from osiris_core.catalog.model import Catalog
 
 ENTRY_VERSION = 1
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -81,29 +81,6 @@ def write_entry(root: Path, question: Question, entry: Entry) -> None:
         "key": dict(question.parts),
         "discovered_at": entry.discovered_at.isoformat(),
         "schema_fingerprint": entry.catalog.fingerprint,
-        "catalog": _compact(entry.catalog),
+        "catalog": entry.catalog.to_json(),
     }
     atomic.write_text(entry_path(root, question), canonical_json(value) + "\n")
-
-
-def _compact(catalog: Catalog) -> dict[str, Any]:
-    """``catalog`` as JSON without what equals its default: a third of the bytes."""
-    tables = [
-        {**_changed(table), "columns": [_changed(column) for column in table.columns]} for table in catalog.tables
-    ]
-    return {**_changed(catalog), "tables": tables}
-
-
-def _changed(item: Catalog | Table | Column) -> dict[str, Any]:
-    """The fields of ``item`` that differ from the defaults of its class."""
-    values = ((name, getattr(item, name), default) for name, default in _DEFAULTS[type(item)])
-    return {name: _plain(value) for name, value, default in values if value != default}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return asdict(value) if isinstance(value, ForeignKey) else value
-
-
-_DEFAULTS = {kind: tuple((f.name, f.default) for f in fields(kind)) for kind in (Catalog, Table, Column)}

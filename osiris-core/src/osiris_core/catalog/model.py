@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from osiris_core.canonical import fingerprint
@@ -76,9 +76,10 @@ class Table:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over names, types, keys and generated columns; not row counts, not comments."""
-        return fingerprint(self._identity())
+        return fingerprint(self.identity())
 
-    def _identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
+        """What the fingerprint is made of, as a JSON value."""
         return {
             "name": self.name,
             "kind": self.kind,
@@ -89,6 +90,28 @@ class Table:
             "primary_key": list(self.primary_key),
             "unique_keys": sorted(self.unique_keys),
         }
+
+    def shape(self) -> Table:
+        """The table without what may change from one minute to the next: comments, row counts, foreign keys."""
+        columns = tuple(replace(column, comment="") if column.comment else column for column in self.columns)
+        return replace(self, columns=columns, foreign_keys=(), approximate_rows=None, comment="")
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON value from which ``from_json`` builds an equal table; what equals its default is left out."""
+        return {**_changed(self), "columns": [_changed(column) for column in self.columns]}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Table:
+        """Inverse of ``to_json``. Raises KeyError or TypeError on anything else."""
+        data = dict(value)
+        data["columns"] = tuple(Column(**column) for column in data["columns"])
+        data["primary_key"] = tuple(data.get("primary_key", ()))
+        data["unique_keys"] = tuple(tuple(key) for key in data.get("unique_keys", ()))
+        data["foreign_keys"] = tuple(
+            ForeignKey(tuple(key["columns"]), key["ref_table"], tuple(key["ref_columns"]))
+            for key in data.get("foreign_keys", ())
+        )
+        return cls(**data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,27 +156,30 @@ class Catalog:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the identity of every table."""
-        return fingerprint({table.name: table._identity() for table in self.tables})
+        return fingerprint({table.name: table.identity() for table in self.tables})
 
     def to_json(self) -> dict[str, Any]:
-        """JSON value from which ``from_json`` builds an equal catalog."""
-        return asdict(self)
+        """JSON value from which ``from_json`` builds an equal catalog; what equals its default is left out."""
+        return {**_changed(self), "tables": [table.to_json() for table in self.tables]}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Catalog:
         """Inverse of ``to_json``. Raises KeyError or TypeError on anything else."""
         data = dict(value)
-        data["tables"] = tuple(_table(item) for item in data["tables"])
+        data["tables"] = tuple(Table.from_json(item) for item in data["tables"])
         return cls(**data)
 
 
-def _table(value: Mapping[str, Any]) -> Table:
-    data = dict(value)
-    data["columns"] = tuple(Column(**column) for column in data["columns"])
-    data["primary_key"] = tuple(data.get("primary_key", ()))
-    data["unique_keys"] = tuple(tuple(key) for key in data.get("unique_keys", ()))
-    data["foreign_keys"] = tuple(
-        ForeignKey(tuple(key["columns"]), key["ref_table"], tuple(key["ref_columns"]))
-        for key in data.get("foreign_keys", ())
-    )
-    return Table(**data)
+def _changed(item: Catalog | Table | Column) -> dict[str, Any]:
+    """The fields of ``item`` that differ from the defaults of its class."""
+    values = ((name, getattr(item, name), default) for name, default in _DEFAULTS[type(item)])
+    return {name: _plain(value) for name, value, default in values if value != default}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return asdict(value) if isinstance(value, ForeignKey) else value
+
+
+_DEFAULTS = {kind: tuple((f.name, f.default) for f in fields(kind)) for kind in (Catalog, Table, Column)}

@@ -1,0 +1,154 @@
+"""From a validated pipeline to its one manifest: equal inputs give equal bytes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from osiris_core.canonical import canonical_json, fingerprint, to_json
+from osiris_core.catalog.model import Catalog, Table
+from osiris_core.catalog.roles import TABLE_ROLES, with_role
+from osiris_core.compile.model import MANIFEST_VERSION, Compiled, manifest_fingerprint, schema_fingerprints
+from osiris_core.errors import CompileError, ConfigurationError, InvalidInputError
+
+if TYPE_CHECKING:
+    from osiris_core.drivers import StepView
+    from osiris_core.session import Session
+    from osiris_core.spec import Spec
+    from osiris_core.validate import Validation
+
+Schemas = dict[str, dict[str, Table | None]]
+
+
+def compile_pipeline(validation: Validation, session: Session, *, params: Mapping[str, Any] | None = None) -> Compiled:
+    """Compile what ``validate`` accepted; ``params`` are bound now and fingerprinted.
+
+    Raises InvalidInputError or ConfigurationError with all problems when the validation refuses, CompileError when
+    a compile hook fails or a policy plugin objects.
+    """
+    pipeline = validation.pipeline
+    if pipeline is None or not validation.ok:
+        kind = ConfigurationError if validation.exit_code == ConfigurationError.exit_code else InvalidInputError
+        raise kind("the pipeline is not valid", problems=validation.problems)
+    bound = pipeline.bind(params or {})
+    steps = {step.id: step for step in bound.steps}
+    ordered = [steps[step_id] for step_id in bound.order]
+    specs = {step.component: session.registry.spec(step.component) for step in ordered}
+    configs: dict[str, dict[str, Any]] = {}
+    schemas: Schemas = {}
+    for step in ordered:
+        catalog = validation.catalogs.get(_alias(step)) if step.connection else None
+        configs[step.id] = _compiled_config(step, specs[step.component], catalog, session)
+        if catalog is not None:
+            schemas[step.id] = _schemas(step, specs[step.component], catalog)
+    manifest = _manifest(bound, ordered, specs, configs, schemas, session)
+    ask_policies(manifest, session)
+    return Compiled(manifest, configs, schemas)
+
+
+def _alias(step: StepView) -> str:
+    return (step.connection or "").removeprefix("@")
+
+
+def _compiled_config(step: StepView, spec: Spec, catalog: Catalog | None, session: Session) -> dict[str, Any]:
+    """The step's config after every compile hook, as JSON values only."""
+    config = session.plugins.compile_step(step, spec, catalog)
+    try:
+        canonical_json(config)
+    except (TypeError, ValueError) as error:
+        raise CompileError(
+            f'step "{step.id}": its compiled config cannot be written down: {error}',
+            code="OSI-M002",
+            hint=f"a compile hook for {step.component} returned something that is not JSON",
+        ) from error
+    return dict(config)
+
+
+def _schemas(step: StepView, spec: Spec, catalog: Catalog) -> dict[str, Table | None]:
+    """The tables the step names, as they are now; None for one that does not exist yet."""
+    names = {str(name) for _, name in with_role(step.config, spec.config_schema[step.mode], TABLE_ROLES)}
+    found = {name: catalog.table(name) for name in sorted(names)}
+    return {name: table.shape() if table else None for name, table in found.items()}
+
+
+def _manifest(
+    pipeline: Any,
+    steps: list[StepView],
+    specs: Mapping[str, Spec],
+    configs: Mapping[str, Mapping[str, Any]],
+    schemas: Schemas,
+    session: Session,
+) -> dict[str, Any]:
+    aliases = sorted({_alias(step) for step in steps if step.connection})
+    files = config_files([step.id for step in steps])
+    params = to_json(dict(sorted(pipeline.values.items())))
+    identities = {alias: session.connections.identity(alias) for alias in aliases}
+    manifest: dict[str, Any] = {
+        "manifest_version": MANIFEST_VERSION,
+        "name": pipeline.name,
+        "oml_version": pipeline.oml_version,
+        "params": params,
+        "steps": [_step(step, specs[step.component], files[step.id]) for step in steps],
+        "secrets": {alias: _secrets(session, alias) for alias in aliases},
+        "distributions": distributions(session, specs),
+        "fingerprints": {
+            "connections": {
+                alias: fingerprint({"connection": session.connections.identity(alias)}) for alias in aliases
+            },
+            "params": fingerprint({"params": params}),
+            "schemas": schema_fingerprints(schemas),
+            "specs": {name: spec.fingerprint for name, spec in sorted(specs.items())},
+            "steps": {step: fingerprint({"config": config}) for step, config in sorted(configs.items())},
+        },
+    }
+    manifest["fingerprints"]["manifest"] = manifest_fingerprint(manifest)
+    return manifest
+
+
+def _step(step: StepView, spec: Spec, file: str) -> dict[str, Any]:
+    return {
+        "id": step.id,
+        "component": step.component,
+        "component_version": spec.version,
+        "mode": step.mode,
+        "connection": f"@{_alias(step)}" if step.connection else None,
+        "needs": list(step.needs),
+        "config": file,
+    }
+
+
+def config_files(step_ids: Iterable[str]) -> dict[str, str]:
+    """``cfg/<step>.json`` for each step; ids that differ only in case are kept apart on every file system."""
+    step_ids = list(step_ids)
+    same = Counter(step_id.casefold() for step_id in step_ids)
+    return {
+        step_id: f"cfg/{step_id}.json"
+        if same[step_id.casefold()] == 1
+        else f"cfg/{step_id}.{fingerprint({'step': step_id})[:8]}.json"
+        for step_id in step_ids
+    }
+
+
+def _secrets(session: Session, alias: str) -> dict[str, dict[str, str]]:
+    """JSON Pointer into the connection to the *name* of the secret; a value has no place here."""
+    references = session.connections.secret_references(alias)
+    return {pointer: {"$secret": name} for pointer, name in sorted(references.items())}
+
+
+def distributions(session: Session, components: Iterable[str]) -> dict[str, str]:
+    """Name and version of the distribution behind each component: what a run must find installed."""
+    owners = {session.registry.owner(name) for name in components}
+    locked = {status.distribution: status.version for status in session.plugins.statuses() if status.name in owners}
+    return dict(sorted((name, version) for name, version in locked.items() if name))
+
+
+def ask_policies(manifest: Mapping[str, Any], session: Session) -> None:
+    """Raise CompileError with everything that policy plugins refuse about a manifest."""
+    problems = [p for p in session.plugins.check_manifest(manifest) if p.severity == "error"]
+    if problems:
+        raise CompileError(
+            "; ".join(problem.message for problem in problems),
+            code=problems[0].code,
+            hint="; ".join(filter(None, (problem.hint for problem in problems))),
+        )
