@@ -1,0 +1,630 @@
+"""Every problem code, once: what it means, why it is refused, how to mend it.
+
+``osiris explain CODE`` and the documentation are made from this table. A category decides, together with the
+validation mode, whether a problem refuses (``validate.severity``) and, unless a code says otherwise, the exit code:
+
+    document, schema, safety   always refuse                                        exit 2
+    catalog                    refuse under strict, warn under warn, unseen under off      2
+    advice                     always a warning                                            2
+    configuration, plugin      always refuse                                               5
+    compile                    always refuse                                               3
+    run                        ends the run                                                4
+
+Codes are stable: a code is never given a new meaning. Add one at the end of its range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from osiris_core.errors import EXIT_BUG, EXIT_COMPILE, EXIT_CONFIGURATION, EXIT_INVALID, EXIT_RUN
+
+Category = Literal[
+    "document", "schema", "safety", "catalog", "advice", "configuration", "plugin", "compile", "run", "bug"
+]
+
+_EXIT_CODES: dict[Category, int] = {
+    "document": EXIT_INVALID,
+    "schema": EXIT_INVALID,
+    "safety": EXIT_INVALID,
+    "catalog": EXIT_INVALID,
+    "advice": EXIT_INVALID,
+    "configuration": EXIT_CONFIGURATION,
+    "plugin": EXIT_CONFIGURATION,
+    "compile": EXIT_COMPILE,
+    "run": EXIT_RUN,
+    "bug": EXIT_BUG,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemCode:
+    """One kind of problem. ``example`` shows something wrong and, after ``→``, the same thing mended."""
+
+    code: str
+    title: str
+    category: Category
+    exit_code: int
+    why: str
+    mend: str
+    example: str = ""
+
+
+CODES: dict[str, ProblemCode] = {}
+
+
+def _code(
+    code: str, category: Category, title: str, *, why: str, mend: str, example: str = "", exit_code: int | None = None
+) -> None:
+    if code in CODES:
+        raise ValueError(f"{code} is defined twice")
+    exit_code = _EXIT_CODES[category] if exit_code is None else exit_code
+    CODES[code] = ProblemCode(code, title, category, exit_code, why, mend, example)
+
+
+# fmt: off
+# -- V0xx: the document ------------------------------------------------------------------------------------
+_code(
+    "OSI-V001", "document", "The file cannot be read",
+    why="There is no file to look at: it is missing, a directory, or not readable by this user.",
+    mend="Check the path and the file's permissions.",
+    example="osiris validate pipelin.yaml → osiris validate pipeline.yaml",
+)
+_code(
+    "OSI-V002", "document", "The file is not UTF-8",
+    why="OML is UTF-8 text; any other encoding would change names and values silently.",
+    mend="Save the file as UTF-8.",
+    example="iconv -f latin1 -t utf-8 old.yaml > pipeline.yaml",
+)
+_code(
+    "OSI-V003", "document", "The file is not YAML",
+    why="The text cannot be read as YAML from the marked place on.",
+    mend="Look at the marked place and just before it: indentation, quotes, brackets, a missing colon.",
+    example='connection: @shop → connection: "@shop"',
+)
+_code(
+    "OSI-V004", "document", "The file is empty",
+    why="A pipeline needs at least oml_version, name and steps.",
+    mend="Begin with: osiris new pipeline",
+    example='oml_version: "0.0.1"',
+)
+_code(
+    "OSI-V005", "document", "The file does not hold a mapping",
+    why="A pipeline is a mapping of keys such as oml_version, name and steps; this is a list or a single value.",
+    mend="Write the keys at the left margin.",
+    example="- id: orders → steps:\n  - id: orders",
+)
+_code(
+    "OSI-V006", "document", "A key is set twice",
+    why="Most YAML readers keep the last of two equal keys in silence, so one of the two values would be lost.",
+    mend="Remove one of them, or rename it.",
+    example="table: orders\ntable: customers → table: customers",
+)
+_code(
+    "OSI-V007", "document", "Anchors and aliases are not allowed",
+    why="A few hundred bytes of aliases expand to gigabytes, and an alias hides what a step really does.",
+    mend="Write the value out at each place, or make it a parameter.",
+    example='where: *recent → where: [{column: day, op: ">=", value: "${params.since}"}]',
+)
+_code(
+    "OSI-V008", "document", "Tags are not allowed",
+    why="YAML tags (!name) ask a reader to build special values; OML has plain values only.",
+    mend="Remove the tag. Quote the value to make it text.",
+    example='limit: !!int "5" → limit: 5',
+)
+_code(
+    "OSI-V009", "document", "The file holds more than one document",
+    why="One file is one pipeline; what follows a second --- would never be looked at.",
+    mend="Remove the ---, or move what follows into a file of its own.",
+)
+_code(
+    "OSI-V010", "document", "The file is too large, too deep or holds too many values",
+    why="Files are at most 1 MiB, 64 levels deep and 100,000 values, so that bad input is refused at once.",
+    mend="Split the pipeline, or move data out of it.",
+)
+_code(
+    "OSI-V011", "document", "A key is not text",
+    why="Keys are names. YAML reads an unquoted 1, true or null as a number, a truth value or nothing.",
+    mend="Put the key in quotes.",
+    example='1: orders → "1": orders',
+)
+_code(
+    "OSI-V012", "document", "A character is not allowed",
+    why="Control characters and exotic line breaks are invisible, and readers disagree about them.",
+    mend="Delete the character, or write it as an escape in double quotes.",
+    example=r'"a\u2028b"',
+)
+_code(
+    "OSI-V013", "document", "A number cannot be kept",
+    why="Infinity, not-a-number and numbers beyond all bounds have no exact meaning in a database.",
+    mend="Write a finite number, or put it in quotes if it is text.",
+    example='value: .inf → value: 1000000',
+)
+_code(
+    "OSI-V014", "document", "Directives are not allowed",
+    why="A line that begins with % changes how YAML itself is read.",
+    mend="Remove the line.",
+)
+_code(
+    "OSI-V016", "document", "Merge keys are not allowed",
+    why="<< is no part of YAML 1.2, and it hides where a value comes from.",
+    mend="Write the keys out.",
+    example="<<: *defaults → limit: 100",
+)
+_code(
+    "OSI-V020", "document", "oml_version is missing or unknown",
+    why="The version says how the rest is to be read; only 0.0.1 exists.",
+    mend='Write oml_version: "0.0.1", in quotes, as the first line.',
+    example='oml_version: 0.2 → oml_version: "0.0.1"',
+)
+_code(
+    "OSI-V021", "document", "This is the keboola dialect",
+    why="oml_version 0.1.0 belongs to keboola/osiris, whose components and connections are named differently.",
+    mend="Run: osiris upgrade FILE",
+    example="osiris upgrade pipeline.yaml --write",
+)
+_code(
+    "OSI-V090", "schema", "A plugin refuses this step",
+    why="A plugin's own check found something that only it can know.",
+    mend="Follow its message.",
+)
+
+# -- V1xx: keys, values and steps --------------------------------------------------------------------------
+_code(
+    "OSI-V101", "schema", "A key is missing",
+    why="Without it the step (or the pipeline) cannot be understood.",
+    mend="Add the key.",
+    example="config: {write_mode: append} → config: {table: orders, write_mode: append}",
+)
+_code(
+    "OSI-V102", "schema", "A key is not known",
+    why="Nothing reads this key, so it would be ignored; more often than not it is a misspelling.",
+    mend="Correct its name, or remove it. `osiris components spec NAME` lists what a component knows.",
+    example="tabel: orders → table: orders",
+)
+_code(
+    "OSI-V103", "schema", "A value has the wrong type",
+    why="The key wants another kind of value. In YAML, quotes make text; their absence may make a number.",
+    mend="Write a value of the type the message names.",
+    example='limit: "10" → limit: 10',
+)
+_code(
+    "OSI-V104", "schema", "A value is not one of those allowed",
+    why="The key knows a fixed set of values.",
+    mend="Use one of them.",
+    example="write_mode: upsert → write_mode: merge",
+)
+_code(
+    "OSI-V105", "schema", "A value is out of bounds",
+    why="It is too small, too large, too short, too long, or does not match the pattern the key asks for.",
+    mend="Use a value within the bounds the message names.",
+    example="limit: 0 → limit: 1",
+)
+_code(
+    "OSI-V106", "schema", "Keys do not go together",
+    why="The component's spec says which keys need or exclude each other.",
+    mend="Add or remove the key the message names.",
+    example="write_mode: merge → write_mode: merge, merge_keys: [id]",
+)
+_code(
+    "OSI-V107", "schema", "A list holds the same value twice",
+    why="The second one would change nothing, or would be written twice.",
+    mend="Remove one of them.",
+    example="columns: [id, id] → columns: [id]",
+)
+_code(
+    "OSI-V110", "schema", "There are no steps",
+    why="A pipeline without steps does nothing.",
+    mend="Add a step that reads and one that writes.",
+)
+_code(
+    "OSI-V111", "schema", "A step id is not an identifier",
+    why="The id names a file of the compiled pipeline and the view a transform reads, so it must be a plain name.",
+    mend="Use letters, digits and _, at most 63, not beginning with a digit.",
+    example="id: ../../x → id: orders",
+)
+_code(
+    "OSI-V112", "schema", "Two steps have the same id",
+    why="needs could not say which of them is meant.",
+    mend="Rename one of them.",
+)
+_code(
+    "OSI-V113", "schema", "A step needs another that does not exist",
+    why="There is no step of this id to take rows from.",
+    mend="Write the id of a step of this file.",
+    example="needs: [order] → needs: [orders]",
+)
+_code(
+    "OSI-V114", "schema", "A step needs itself",
+    why="It would wait for its own rows for ever.",
+    mend="Name the step that provides the rows.",
+)
+_code(
+    "OSI-V115", "schema", "Steps need each other in a circle",
+    why="None of them could begin.",
+    mend="Remove one of the dependencies the message shows.",
+    example="a needs b, b needs a → b needs a",
+)
+_code(
+    "OSI-V116", "schema", "A step is named twice in needs",
+    why="A step hands over its rows once.",
+    mend="Remove one of them.",
+)
+_code(
+    "OSI-V117", "schema", "A reading step cannot need another",
+    why="A reader takes its rows from its connection; rows of another step would be ignored.",
+    mend="Remove needs, or use a transform to combine steps.",
+)
+_code(
+    "OSI-V118", "schema", "A writing step needs exactly one step",
+    why="A writer takes the rows of one step. To combine several, put a transform between.",
+    mend="Name exactly one step in needs.",
+    example="needs: [orders, customers] → needs: [joined]",
+)
+_code(
+    "OSI-V119", "schema", "A transform needs at least one step",
+    why="It has no rows to work on.",
+    mend="Name the steps it reads in needs; each id is a table in its SQL.",
+)
+_code(
+    "OSI-V120", "schema", "The component is not known",
+    why="No installed plugin offers a component of this name.",
+    mend="Correct the name, or install the plugin. `osiris components list` shows what there is.",
+    example="component: mysql.tabel → component: mysql.table",
+)
+_code(
+    "OSI-V121", "schema", "The component does not have this mode",
+    why="A component reads, writes or transforms, as its spec says.",
+    mend="Use one of its modes, or another component.",
+    example="component: duckdb.sql, mode: read → mode: transform",
+)
+_code(
+    "OSI-V122", "schema", "The component does not support this",
+    why="Its spec says that this operation is not implemented or not supported.",
+    mend="Use an operation it supports, or another component. `osiris components list` shows capabilities.",
+)
+_code(
+    "OSI-V123", "schema", "The step needs a connection",
+    why="The component talks to a system, and the step does not say to which.",
+    mend='Add connection: "@alias" with an alias of osiris_connections.yaml.',
+)
+_code(
+    "OSI-V124", "schema", "The component takes no connection",
+    why="It works on rows only, so a connection would mean nothing.",
+    mend="Remove connection.",
+)
+_code(
+    "OSI-V125", "schema", "The component delivers less than required",
+    why="The step requires exactly-once delivery, and the component promises it only on another channel, or not at all.",
+    mend="Use a channel or component that delivers exactly once, or require: at_least_once.",
+)
+_code(
+    "OSI-V126", "schema", "The connection belongs to another system",
+    why="A connection's fields fit one family of components.",
+    mend="Use a connection of the component's family, or the component of the connection's family.",
+    example='component: mysql.table, connection: "@warehouse" (supabase) → component: supabase.table',
+)
+_code(
+    "OSI-V127", "schema", "A connection is written wrongly",
+    why="A connection is named by its alias, with @ before it.",
+    mend='Write connection: "@alias", in quotes.',
+    example='connection: shop → connection: "@shop"',
+)
+_code(
+    "OSI-V130", "schema", "The parameter is not declared",
+    why="${params.NAME} takes its value from params at the top of the file, and this name is not there.",
+    mend="Declare it under params, or correct the name.",
+    example='${params.sinse} → ${params.since}',
+)
+_code(
+    "OSI-V131", "schema", "The parameter has no value",
+    why="It has no default, and none was given.",
+    mend="Give it with --param NAME=VALUE, or add a default.",
+    example="osiris run orders.yaml --param since=2026-01-01",
+)
+_code(
+    "OSI-V132", "schema", "The parameter's value has the wrong type",
+    why="The value cannot be read as the type that params declares.",
+    mend="Give a value of that type.",
+    example="--param limit=many → --param limit=100",
+)
+_code(
+    "OSI-V133", "schema", "A parameter's declaration is wrong",
+    why="A parameter is declared as {type: ..., default: ...}; its name is an identifier.",
+    mend="Write it like: since: {type: date, default: 2026-01-01}",
+)
+_code(
+    "OSI-V134", "schema", "A reference is not understood",
+    why="Only ${params.NAME} is replaced in a pipeline. Environment variables belong in osiris_connections.yaml.",
+    mend="Write ${params.NAME}, or $${ for a plain ${.",
+    example="${SINCE} → ${params.since}",
+)
+_code(
+    "OSI-V135", "schema", "A parameter was given that does not exist",
+    why="--param names a parameter the pipeline does not declare.",
+    mend="Correct the name, or declare it under params.",
+)
+_code(
+    "OSI-V136", "advice", "A parameter is never used",
+    why="Nothing refers to it; perhaps a ${params.NAME} is misspelt or was removed.",
+    mend="Use it, or remove it.",
+)
+_code(
+    "OSI-V141", "advice", "A step's rows go nowhere",
+    why="No writing step takes them, directly or through a transform.",
+    mend="Add a writing step, or remove this one.",
+)
+_code(
+    "OSI-V142", "schema", "Two steps write the same table",
+    why="Their order is not defined, and one may undo what the other did.",
+    mend="Let one step need the other's source through a transform, or write to different tables.",
+)
+_code(
+    "OSI-V150", "schema", "The SQL reads a table that is no input",
+    why="A transform sees only the steps named in needs, each as a table of that name.",
+    mend="Add the step to needs, or correct the name in the SQL.",
+    example="FROM order (needs: [orders]) → FROM orders",
+)
+_code(
+    "OSI-V151", "advice", "An input is never read",
+    why="The step is named in needs, but its SQL does not use it.",
+    mend="Remove it from needs, or use it in the SQL.",
+)
+
+# -- V2xx: found against the catalogue ---------------------------------------------------------------------
+_code(
+    "OSI-V201", "catalog", "The table does not exist",
+    why="Discovery has not seen it behind this connection: it was renamed or dropped, or never existed.",
+    mend="Correct the name. `osiris discover @alias` lists what exists.",
+    example="table: ordrs → table: orders",
+)
+_code(
+    "OSI-V202", "catalog", "The column does not exist",
+    why="The table has no column of exactly this name.",
+    mend="Correct the name. `osiris discover @alias --table NAME` lists its columns.",
+    example="columns: [custmer_id] → columns: [customer_id]",
+)
+_code(
+    "OSI-V203", "catalog", "A merge key is missing from the rows",
+    why="A merge finds rows by their keys, so the source must deliver every one of them.",
+    mend="Read the column too, or merge by other keys.",
+)
+_code(
+    "OSI-V204", "catalog", "The merge keys are not a unique key",
+    why="Without a primary or unique key on exactly these columns, one row of the source could hit several of the target.",
+    mend="Use the columns of a unique key of the target, or create one.",
+    example="merge_keys: [customer_id] → merge_keys: [id]",
+)
+_code(
+    "OSI-V205", "catalog", "A merge key may be NULL",
+    why="NULL equals nothing, so such a row would be inserted again with every run.",
+    mend="Declare the column NOT NULL, or use another key.",
+)
+_code(
+    "OSI-V206", "catalog", "A generated column cannot be written",
+    why="The server computes it.",
+    mend="Leave it out of the columns that are read, or use another merge key.",
+)
+_code(
+    "OSI-V207", "catalog", "The column's type cannot be represented",
+    why="The component has no faithful way to carry this type, and nothing is converted with loss in silence.",
+    mend="Leave the column out, or convert it in a query.",
+)
+_code(
+    "OSI-V208", "catalog", "The value cannot be compared with the column",
+    why="The condition's value has another type than the column; servers then compare text, or nothing.",
+    mend="Write a value of the column's type.",
+    example='{column: total, op: ">", value: many} → value: 10',
+)
+_code(
+    "OSI-V209", "catalog", "The target lacks a column",
+    why="The source delivers a column that the target table does not have.",
+    mend="Leave it out, add it to the table, or set on_drift: add_columns or ignore_new.",
+)
+_code(
+    "OSI-V210", "catalog", "The types do not fit",
+    why="Values of the source column cannot be kept in the target column without loss.",
+    mend="Convert the column in a query or transform, or change the target's type.",
+)
+_code(
+    "OSI-V211", "advice", "A merge key ignores case",
+    why="The source compares this text without regard to case or trailing blanks; the target may not: rows could double.",
+    mend="Make sure that the key is spelt alike everywhere, or merge by another key.",
+)
+_code(
+    "OSI-V212", "catalog", "The SQL names a table that does not exist",
+    why="Discovery has not seen it behind this connection.",
+    mend="Correct the name. `osiris discover @alias` lists what exists.",
+)
+_code(
+    "OSI-V213", "catalog", "The SQL names a column that does not exist",
+    why="None of the tables it reads has a column of this name.",
+    mend="Correct the name.",
+)
+_code(
+    "OSI-V215", "catalog", "A required column gets no value",
+    why="The target's column is NOT NULL and has no default, and the source does not deliver it.",
+    mend="Deliver the column, or give it a default in the target.",
+)
+_code(
+    "OSI-V216", "catalog", "The target is not a table",
+    why="Views cannot be written.",
+    mend="Name the table behind the view.",
+)
+_code(
+    "OSI-V217", "catalog", "The column cannot be used this way",
+    why="An incremental cursor needs a column that grows; a partition needs a number or date.",
+    mend="Use a column of such a type.",
+)
+_code(
+    "OSI-V290", "catalog", "The catalogue could not be consulted", exit_code=EXIT_CONFIGURATION,
+    why="The system behind the connection did not answer, so what depends on it was not checked.",
+    mend="Run `osiris doctor`. --mode off leaves these checks out.",
+)
+_code(
+    "OSI-V291", "advice", "The catalogue was not consulted",
+    why="Without asking the system, tables and columns were not checked, or only against an old answer.",
+    mend="Validate again without --offline.",
+)
+
+# -- V3xx: safety ------------------------------------------------------------------------------------------
+_code(
+    "OSI-V301", "safety", "A secret is written into the file",
+    why="Pipelines are shared, stored and shown; what is written here is no secret any more.",
+    mend="Put it in the environment, name it in osiris_connections.yaml as ${NAME}, and change it where it was used.",
+    example="password: hunter2 → (osiris_connections.yaml) password: ${SHOP_PASSWORD}",
+)
+_code(
+    "OSI-V302", "safety", "A path leaves its directory",
+    why="A step may touch files of its connection's directory only; absolute paths and .. reach outside.",
+    mend="Use a path below that directory.",
+    example="path: ../../etc/passwd → path: data/orders.csv",
+)
+_code(
+    "OSI-V303", "safety", "More than one SQL statement",
+    why="A query is one SELECT; what follows a semicolon could change data.",
+    mend="Keep one statement.",
+    example="SELECT 1; DROP TABLE orders → SELECT 1",
+)
+_code(
+    "OSI-V304", "safety", "The SQL is not a SELECT",
+    why="A query or transform only reads. Writing is done by writing steps, which are atomic and recorded.",
+    mend="Write one SELECT (WITH ... SELECT is fine).",
+    example="DELETE FROM orders → SELECT * FROM orders",
+)
+_code(
+    "OSI-V305", "safety", "The SQL calls a function that is not allowed",
+    why="It reads files, opens connections, sleeps or changes state, around every check Osiris makes.",
+    mend="Read files and other systems with steps of their own, and name these in needs.",
+    example="FROM read_csv('/etc/passwd') → FROM orders",
+)
+_code(
+    "OSI-V306", "schema", "The SQL cannot be parsed",
+    why="The text is not SQL of this system.",
+    mend="Look at the marked place.",
+    example="SELEC id FROM orders → SELECT id FROM orders",
+)
+_code(
+    "OSI-V307", "safety", "The condition is not a condition",
+    why="where_sql is pasted after WHERE, so it must be one expression that is true or false, and nothing else.",
+    mend="Write an expression such as: total > 10 AND status = 'paid'",
+    example="1=1 UNION SELECT ... → total > 10",
+)
+_code(
+    "OSI-V308", "safety", "A step may not change this connection field",
+    why="The component's spec allows a step to set some fields of its connection, and this is not one of them.",
+    mend="Set it in osiris_connections.yaml; make a second alias for another value.",
+)
+_code(
+    "OSI-V309", "safety", "The SELECT locks or writes",
+    why="FOR UPDATE, INTO and the like change the source.",
+    mend="Remove the clause.",
+    example="SELECT * FROM orders FOR UPDATE → SELECT * FROM orders",
+)
+
+# -- C0xx: project, connections, secrets -------------------------------------------------------------------
+_code(
+    "OSI-C001", "configuration", "The project or its configuration is wrong",
+    why="osiris.yaml, osiris_connections.yaml or an option cannot be used as it is.",
+    mend="Follow the message; `osiris doctor` looks at everything.",
+)
+_code(
+    "OSI-C002", "configuration", "The connection is not known",
+    why="osiris_connections.yaml has no connection of this alias.",
+    mend="Correct the alias, or add it. `osiris connections list` shows what there is.",
+    example='connection: "@shp" → connection: "@shop"',
+)
+_code(
+    "OSI-C010", "configuration", "The system cannot be reached",
+    why="It did not answer, or refused the login or a permission.",
+    mend="Run: osiris doctor",
+)
+_code(
+    "OSI-C020", "configuration", "Secrets are missing",
+    why="The connection names environment variables that are not set.",
+    mend="Set them, or give a dotenv file with --secrets-file.",
+    example="osiris run orders.yaml --secrets-file .env",
+)
+
+# -- P0xx: plugins and specs -------------------------------------------------------------------------------
+_code(
+    "OSI-P001", "plugin", "A plugin is broken",
+    why="It could not be loaded, or failed while it was asked something.",
+    mend="Mend, update or remove it. `osiris plugins list` shows the cause.",
+)
+_code(
+    "OSI-P002", "plugin", "Two plugins offer the same thing",
+    why="Which of them is meant cannot be decided.",
+    mend="Remove one, or allow only one with OSIRIS_PLUGINS.",
+    example="OSIRIS_PLUGINS=mysql,duckdb osiris components list",
+)
+_code(
+    "OSI-P003", "plugin", "A component spec is wrong",
+    why="The plugin's spec.yaml cannot be read or breaks the rules for specs.",
+    mend="Run: osiris components check PATH",
+)
+_code(
+    "OSI-P004", "plugin", "A driver cannot be loaded",
+    why="The module that the spec names, or something it imports, is missing or broken.",
+    mend="Install what the message names.",
+)
+_code(
+    "OSI-P005", "plugin", "A plugin gave no answer",
+    why="No plugin answered a question that one must answer.",
+    mend="Update the plugin that owns the component.",
+)
+_code(
+    "OSI-P010", "plugin", "Checking SQL needs sqlglot",
+    why="The step holds SQL, and the package that parses it is not installed; unparsed SQL is never run.",
+    mend="Run: pip install 'osiris-core[sql]'",
+)
+
+# -- M0xx: compile and manifest ----------------------------------------------------------------------------
+_code(
+    "OSI-M001", "compile", "The pipeline cannot be compiled",
+    why="Only compiling could find this: a compile hook failed, or the compiled directory was changed.",
+    mend="Follow the message; compile again.",
+)
+_code(
+    "OSI-M090", "compile", "A plugin refuses the manifest",
+    why="A plugin's policy does not allow what the compiled pipeline would do.",
+    mend="Follow its message.",
+)
+
+# -- R0xx: runs --------------------------------------------------------------------------------------------
+_code(
+    "OSI-R001", "run", "A step failed",
+    why="The source or target refused while rows moved; the target holds what it held before.",
+    mend="Follow the message, then run again.",
+)
+_code(
+    "OSI-R002", "run", "A schema changed since the pipeline was compiled",
+    why="The source or target is no longer what the manifest was made for.",
+    mend="Compile again, look at the difference, then run.",
+)
+_code(
+    "OSI-R003", "run", "The rows do not add up",
+    why="Rows read are not rows written, deduplicated and skipped; the step was rolled back.",
+    mend="Run again; if it persists, report it.",
+)
+_code(
+    "OSI-R090", "run", "The run was cancelled",
+    why="It received SIGINT or SIGTERM and rolled everything back.",
+    mend="Run again; nothing is left half done.",
+)
+
+# -- R1xx: data and types ----------------------------------------------------------------------------------
+_code(
+    "OSI-R101", "run", "A column's type is not known to the target",
+    why="The stream carries a type that this target has no faithful place for.",
+    mend="Convert the column in a query or transform, or leave it out.",
+)
+
+# -- X: bugs -----------------------------------------------------------------------------------------------
+_code(
+    "OSI-X001", "bug", "A bug in Osiris",
+    why="Something happened that must not happen, whatever the input.",
+    mend="Report it with the command and the output of `osiris doctor`.",
+)
+# fmt: on
