@@ -76,7 +76,9 @@ class StepContext:
         cancelled: true once the run was asked to stop; long loops check it once per batch.
         warn: report a (code, message) warning as an event.
         batch_bytes: target size of a batch in bytes.
-        state: for an incremental read: what ``Writer.read_state`` of its target returned, else None.
+        state: for an incremental read: what ``state()`` of the last committed run returned, else None.
+        on_cancel: register a function that interrupts a blocking call (``connection.cancel``); it is called
+            from another thread when the run is asked to stop, and must not raise.
     """
 
     run_id: str
@@ -89,6 +91,7 @@ class StepContext:
     warn: Callable[[str, str], None] = lambda code, message: None
     batch_bytes: int = BATCH_BYTES
     state: Any = None
+    on_cancel: Callable[[Callable[[], None]], None] = lambda interrupt: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +207,21 @@ class Driver:
         """A changed config with what must be pinned (columns, types, keys), or None to leave it."""
         return None
 
+    def plan_step(self, step: StepView, spec: Spec, catalog: Catalog | None) -> list[str]:
+        """Sentences for ``osiris plan``: what a run would do that the config does not say (swap or delete, …)."""
+        return []
+
     def map_error(self, error: BaseException) -> Fault | None:
         """The driver's, server's or SDK's own error in our terms; None when it is not theirs."""
         return None
 
     # -- data plane ----------------------------------------------------------------------------------
     def open_reader(
-        self, connection: Connection, config: Mapping[str, Any], context: StepContext, partition: Partition | None = None
+        self,
+        connection: Connection,
+        config: Mapping[str, Any],
+        context: StepContext,
+        partition: Partition | None = None,
     ) -> ArrowStream:
         """Open one consistent, read-only view of the source and stream it."""
         raise NotImplementedError(f"{type(self).__name__} cannot read")

@@ -93,9 +93,7 @@ def _manifest(
         "secrets": {alias: _secrets(session, alias) for alias in aliases},
         "distributions": distributions(session, specs),
         "fingerprints": {
-            "connections": {
-                alias: fingerprint({"connection": session.connections.identity(alias)}) for alias in aliases
-            },
+            "connections": {alias: fingerprint({"connection": identities[alias]}) for alias in aliases},
             "params": fingerprint({"params": params}),
             "schemas": schema_fingerprints(schemas),
             "specs": {name: spec.fingerprint for name, spec in sorted(specs.items())},
