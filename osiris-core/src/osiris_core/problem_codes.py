@@ -541,6 +541,12 @@ _code(
     mend="Run: osiris doctor",
 )
 _code(
+    "OSI-C012", "configuration", "Nothing is cached for a connection",
+    why="--offline forbids to ask the system, and its catalog was never cached for this connection as it is now.",
+    mend="Run once without --offline, or: osiris discover @alias",
+    example="osiris validate orders.yaml --offline → osiris discover @shop",
+)
+_code(
     "OSI-C020", "configuration", "Secrets are missing",
     why="The connection names environment variables that are not set.",
     mend="Set them, or give a dotenv file with --secrets-file.",
@@ -585,6 +591,40 @@ _code(
     "OSI-M001", "compile", "The pipeline cannot be compiled",
     why="Only compiling could find this: a compile hook failed, or the compiled directory was changed.",
     mend="Follow the message; compile again.",
+)
+_code(
+    "OSI-M002", "compile", "A compiled config cannot be written down",
+    why="A compile hook put something into a step's config that is not JSON, such as a date or a set.",
+    mend="Mend the plugin that owns the component the message names, or remove it.",
+)
+_code(
+    "OSI-M003", "compile", "The output directory holds other files",
+    why="compile replaces cfg/ as a whole, and the cfg/ that is there was not made by it.",
+    mend="Choose another --out.",
+    example="osiris compile orders.yaml --out . → osiris compile orders.yaml --out build/orders",
+    exit_code=EXIT_INVALID,
+)
+_code(
+    "OSI-M004", "compile", "There is no compiled pipeline",
+    why="A compiled pipeline is a directory that holds cfg/manifest.yaml.",
+    mend="Check the path, or run: osiris compile FILE --out DIR",
+    exit_code=EXIT_INVALID,
+)
+_code(
+    "OSI-M005", "compile", "The compiled pipeline was changed",
+    why="A file of cfg/ is not the one that compiling wrote: it was edited, damaged, mixed with another or is missing.",
+    mend="Change the pipeline and compile again; a compiled directory is never edited by hand.",
+    example="osiris compile orders.yaml --out build/orders",
+)
+_code(
+    "OSI-M006", "compile", "Other plugins are installed than it was compiled with",
+    why="The manifest names the plugins, versions and specs it was compiled with, so that it does the same everywhere.",
+    mend="Install the versions the message names, or compile again.",
+)
+_code(
+    "OSI-M007", "compile", "The manifest is of another version",
+    why="It was compiled by an Osiris that writes another form of manifest.",
+    mend="Compile again with this version, or run it with the one that compiled it.",
 )
 _code(
     "OSI-M090", "compile", "A plugin refuses the manifest",

