@@ -1,0 +1,95 @@
+"""Habits of this repository that a machine can check."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from osiris_core import hookspecs
+
+ROOT = Path(__file__).parents[1]
+HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("osiris_"))
+SOURCES = sorted(ROOT.glob("osiris-*/src/**/*.py"))
+#: One entry after the other, each of a few lines: longer than a module should be, and none the worse for it.
+TABLES = {"problem_codes.py"}
+MODULE_LINES = 400
+FUNCTION_LINES = 60
+
+
+def files_of_the_repository() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_nothing_names_the_machine_that_it_was_written_on() -> None:
+    """No path of somebody's home or work directory, and no package index's host."""
+    places = re.compile(rb"/(?:root|home/\w+|Users/\w+|work|opt/osiris)[/-]\w|https?://(?:pypi|files\.pythonhosted)\.")
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0].decode()}"
+        for path in files_of_the_repository()
+        if path != Path(__file__)
+        for match in places.finditer(path.read_bytes())
+    ]
+    assert found == []
+
+
+def test_the_licence_is_apache_2() -> None:
+    text = (ROOT / "LICENSE").read_text("utf-8")
+    assert "Apache License" in text
+    assert "END OF TERMS AND CONDITIONS" in text
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_the_hook_says_what_it_takes_and_what_a_failure_does(hook: str) -> None:
+    function = getattr(hookspecs, hook)
+    text = function.__doc__ or ""
+    assert set(function.__annotations__) - {"return"} == set(function.__code__.co_varnames), "types are missing"
+    assert "return" in function.__annotations__
+    assert re.search(r"\b(Isolated|Failing)\b", text), "what a failure does is missing"
+    assert re.search(r"Added in API \d+\.\d+", text), "the version is missing"
+    assert "Example" in text
+    assert f"def {hook}(" in text, "the example implements another hook"
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_test_implements_or_calls_the_hook(hook: str) -> None:
+    tests = [path for path in ROOT.glob("**/tests/**/*.py") if path != Path(__file__)]
+    method = hook.removeprefix("osiris_")
+    used = re.compile(rf"\b{hook}\b|plugins\.{method}\(")
+    assert any(used.search(path.read_text("utf-8")) for path in tests)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_and_functions_are_small(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert text.count("\n") <= MODULE_LINES or path.name in TABLES
+    long = [
+        f"{node.name}: {(node.end_lineno or 0) - node.lineno + 1} lines"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno + 1 > FUNCTION_LINES
+    ]
+    assert long == []
+
+
+def test_no_test_is_skipped() -> None:
+    """A missing server fails with the command that installs it; nothing is left out in silence."""
+    skips = re.compile(r"pytest\.skip\(|mark\.skip|mark\.xfail|importorskip|unittest\.skip")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in ROOT.glob("**/tests/**/*.py")
+        if path != Path(__file__)
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if skips.search(line)
+    ]
+    assert found == []
