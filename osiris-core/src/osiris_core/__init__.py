@@ -6,10 +6,151 @@ first use, so that ``import osiris_core`` costs next to nothing.
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False  # type checkers take it for typing.TYPE_CHECKING, whose import would cost more than all of this
+if TYPE_CHECKING:
+    from osiris_core.catalog.model import Catalog, Column, ForeignKey, Scope, Table
+    from osiris_core.component import Component
+    from osiris_core.connections import Connection
+    from osiris_core.drivers import (
+        ArrowBatch,
+        ArrowStream,
+        CommitResult,
+        Driver,
+        Fault,
+        Finding,
+        Partition,
+        StepContext,
+        StepView,
+        Writer,
+    )
+    from osiris_core.engine import Engine, EngineRunner, RunEvent, RunRequest, RunResult
+    from osiris_core.errors import (
+        CancelledError,
+        CompileError,
+        ConfigurationError,
+        ConnectError,
+        DriftError,
+        InvalidInputError,
+        OsirisError,
+        PluginError,
+        ReconciliationError,
+        RunError,
+        SecretError,
+    )
+    from osiris_core.hookspecs import hookimpl
+    from osiris_core.plugins import Plugins
+    from osiris_core.problems import Fix, Problem, Span, closest, did_you_mean
+    from osiris_core.registry import Registry
+    from osiris_core.secrets import Redactor, Secret
+    from osiris_core.session import Session
+    from osiris_core.spec import Spec
 
 __version__ = "0.1.0"
 #: Version of the plugin API. A plugin states the one it was built for (``OSIRIS_API = "1.0"``);
 #: the same major and an equal or lower minor are accepted.
 API_VERSION = "1.0"
 
+_HOMES = {
+    "catalog.model": ("Catalog", "Column", "ForeignKey", "Scope", "Table"),
+    "component": ("Component",),
+    "connections": ("Connection",),
+    "drivers": (
+        "ArrowBatch",
+        "ArrowStream",
+        "CommitResult",
+        "Driver",
+        "Fault",
+        "Finding",
+        "Partition",
+        "StepContext",
+        "StepView",
+        "Writer",
+    ),
+    "engine": ("Engine", "EngineRunner", "RunEvent", "RunRequest", "RunResult"),
+    "errors": (
+        "CancelledError",
+        "CompileError",
+        "ConfigurationError",
+        "ConnectError",
+        "DriftError",
+        "InvalidInputError",
+        "OsirisError",
+        "PluginError",
+        "ReconciliationError",
+        "RunError",
+        "SecretError",
+    ),
+    "hookspecs": ("hookimpl",),
+    "plugins": ("Plugins",),
+    "problems": ("Fix", "Problem", "Span", "closest", "did_you_mean"),
+    "registry": ("Registry",),
+    "secrets": ("Redactor", "Secret"),
+    "session": ("Session",),
+    "spec": ("Spec",),
+}
+_HOME_OF = {name: f"osiris_core.{module}" for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "API_VERSION",
+    "ArrowBatch",
+    "ArrowStream",
+    "CancelledError",
+    "Catalog",
+    "Column",
+    "CommitResult",
+    "CompileError",
+    "Component",
+    "ConfigurationError",
+    "ConnectError",
+    "Connection",
+    "DriftError",
+    "Driver",
+    "Engine",
+    "EngineRunner",
+    "Fault",
+    "Finding",
+    "Fix",
+    "ForeignKey",
+    "InvalidInputError",
+    "OsirisError",
+    "Partition",
+    "PluginError",
+    "Plugins",
+    "Problem",
+    "ReconciliationError",
+    "Redactor",
+    "Registry",
+    "RunError",
+    "RunEvent",
+    "RunRequest",
+    "RunResult",
+    "Scope",
+    "Secret",
+    "SecretError",
+    "Session",
+    "Span",
+    "Spec",
+    "StepContext",
+    "StepView",
+    "Table",
+    "Writer",
+    "__version__",
+    "closest",
+    "did_you_mean",
+    "hookimpl",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from osiris_core.secrets import Secret
+from osiris_core.connection_file import (
+    REFERENCE,
+    VARIABLE,
+    AliasEntry,
+    ConnectionFile,
+    MaskedSource,
+    read_connection_file,
+)
+from osiris_core.errors import ConfigurationError, SecretError
+from osiris_core.problems import Path, Problem, did_you_mean
+from osiris_core.secrets import Secret, SecretSource
+
+if TYPE_CHECKING:
+    from osiris_core.project import Project
+    from osiris_core.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,5 +45,354 @@ class Connection:
         return value.reveal() if isinstance(value, Secret) else str(value)
 
     def secrets(self) -> list[Secret]:
-        """Every secret value of this connection."""
-        return [value for value in self.fields.values() if isinstance(value, Secret)]
+        """Every secret value of this connection, nested ones included."""
+        return [value for _, value in _leaves(self.fields) if isinstance(value, Secret)]
+
+
+@dataclass(frozen=True, slots=True)
+class FamilySchema:
+    """What the components of one family say about their connection.
+
+    Attributes:
+        schema: self-contained JSON Schema of the fields.
+        secrets: JSON Pointers into them.
+    """
+
+    schema: Mapping[str, Any]
+    secrets: frozenset[str]
+
+    @classmethod
+    def of(cls, specs: Iterable[Spec]) -> FamilySchema | None:
+        """The family's schema: that of its first component that takes a connection; secrets are everybody's."""
+        specs = [spec for spec in specs if spec.connection_schema is not None]
+        if not specs or specs[0].connection_schema is None:
+            return None
+        return cls(specs[0].connection_schema, frozenset(pointer for spec in specs for pointer in spec.secrets))
+
+    def property(self, name: str) -> Mapping[str, Any]:
+        """The schema of field ``name``, or an empty one."""
+        found = self.schema.get("properties", {}).get(name, {})
+        return found if isinstance(found, Mapping) else {}
+
+    def may_override(self, name: str) -> bool:
+        """Whether a step's config may set field ``name``."""
+        return bool(self.property(name).get("x-override") == "allowed")
+
+
+class Connections:
+    """The aliases of a project. Loading one never reads a secret; ``resolve`` does."""
+
+    def __init__(
+        self,
+        file: ConnectionFile,
+        schema_of: Callable[[str], FamilySchema | None],
+        families: Collection[str],
+        source: SecretSource,
+        where: str = "osiris_connections.yaml",
+    ) -> None:
+        self._file = file
+        self._schema_of = schema_of
+        self._families = families
+        self._source = source
+        self._where = where
+
+    @classmethod
+    def load(
+        cls,
+        project: Project,
+        families: Collection[str],
+        schema_of: Callable[[str], FamilySchema | None],
+        source: SecretSource,
+    ) -> Connections:
+        """Read the project's connections file with its profile. What is wrong ends up in ``problems``."""
+        file = read_connection_file(project.connections_file, project.profile, project.profiles)
+        return cls(file, schema_of, families, source, str(project.connections_file))
+
+    @property
+    def source(self) -> MaskedSource | None:
+        """The file for messages: its snippets show no value. None without a file."""
+        return MaskedSource(self._file.document) if self._file.document is not None else None
+
+    def aliases(self) -> list[str]:
+        """Every alias, sorted."""
+        return sorted(self._file.aliases)
+
+    def family(self, alias: str) -> str:
+        """The component family of ``alias``, or ``""`` when it names none. Raises ConfigurationError if unknown."""
+        family = self._entry(alias).fields.get("component")
+        return family if isinstance(family, str) else ""
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """Everything wrong with the file, with line and caret; no message holds a value of a field."""
+        found = [problem for alias in self.aliases() for problem in self._alias_problems(self._entry(alias))]
+        return [*self._file.problems, *(self._file.located(problem) for problem in found)]
+
+    def problems_of(self, aliases: Iterable[str]) -> list[Problem]:
+        """The problems that concern these aliases: the file's own, and theirs."""
+        wanted = set(aliases)
+        others = {entry.path: alias for alias, entry in self._file.aliases.items() if alias not in wanted}
+        return [problem for problem in self.problems if not any(_below(problem.path, path) for path in others)]
+
+    def secret_names(self, aliases: Iterable[str]) -> list[str]:
+        """Names of all environment variables that these aliases need, sorted."""
+        return sorted({name for alias in aliases for name in _references(self._entry(alias).fields)})
+
+    def secret_references(self, alias: str) -> dict[str, str]:
+        """JSON Pointer into the connection to the name of the variable, for every secret field that is set."""
+        entry, schema = self._entry(alias), self._family_schema(alias)
+        leaves = {_pointer(path): value for path, value in _leaves(entry.fields)}
+        return {
+            pointer: name
+            for pointer in sorted(schema.secrets)
+            if (name := _whole_reference(leaves.get(pointer))) is not None
+        }
+
+    def identity(self, alias: str) -> dict[str, Any]:
+        """The fields that say which system this is, secrets left out, variables and defaults filled in.
+
+        Raises ConfigurationError for a faulty connection, SecretError for variables without a value.
+        """
+        self._refuse_problems([alias])
+        schema = self._family_schema(alias)
+        fields = _without(self._entry(alias).fields, schema.secrets)
+        self._refuse_missing(_references(fields), [alias])
+        return {**_defaults(schema), **self._filled(alias, fields, schema)}
+
+    def resolve(
+        self, aliases: Iterable[str], overrides: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> dict[str, Connection]:
+        """Connections with every value filled in; ``overrides`` are a step's changes to the fields, by alias.
+
+        Raises SecretError naming *all* missing variables of all aliases at once, ConfigurationError for an unknown
+        or faulty connection or a forbidden override.
+        """
+        aliases = sorted(set(aliases))
+        for alias in aliases:
+            self._entry(alias)
+        self._refuse_problems(aliases)
+        self._refuse_missing(self.secret_names(aliases), aliases)
+        return {alias: self._resolve(alias, (overrides or {}).get(alias, {})) for alias in aliases}
+
+    # -- resolving -----------------------------------------------------------------------------------
+    def _resolve(self, alias: str, overrides: Mapping[str, Any]) -> Connection:
+        entry, schema = self._entry(alias), self._family_schema(alias)
+        for name in overrides:
+            if not schema.may_override(name):
+                raise ConfigurationError(
+                    f'a step may not change "{name}" of @{alias}', code="OSI-C007", hint="set it in the connection"
+                )
+        filled = {**self._filled(alias, entry.fields, schema), **overrides}
+        problems = _check(schema.schema, {name: value for name, value in filled.items() if name != "component"})
+        if problems:
+            raise ConfigurationError(
+                f"@{alias}: {problems[0].message}, once its variables are filled in",
+                code=problems[0].code,
+                problems=[self._file.located(_moved(problem, entry)) for problem in problems],
+            )
+        names = self.secret_references(alias)
+        fields = {**_defaults(schema), **_with_secrets(filled, names, schema.secrets)}
+        fields.pop("component", None)
+        return Connection(alias, self.family(alias), fields)
+
+    def _filled(self, alias: str, fields: Mapping[str, Any], schema: FamilySchema) -> dict[str, Any]:
+        """The fields with variables replaced by their values, as the types that the schema wants."""
+        filled: dict[str, Any] = {}
+        for name, value in fields.items():
+            whole = _whole_reference(value)
+            text = self._substituted(value)
+            if whole is None:
+                filled[name] = text
+                continue
+            try:
+                filled[name] = _as_type(text, schema.property(name).get("type"))
+            except ValueError as error:
+                raise ConfigurationError(
+                    f'@{alias}: the value of ${{{whole}}} for "{name}" {error}', code="OSI-C006"
+                ) from None
+        return filled
+
+    def _substituted(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return REFERENCE.sub(lambda match: self._source.get(match["name"]) or "" if match["name"] else "${", value)
+        if isinstance(value, Mapping):
+            return {key: self._substituted(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._substituted(item) for item in value]
+        return value
+
+    def _refuse_missing(self, names: Iterable[str], aliases: Collection[str]) -> None:
+        missing = self._source.missing(names)
+        if missing:
+            users = [alias for alias in aliases if set(_references(self._entry(alias).fields)) & set(missing)]
+            plural = "variables are" if len(missing) > 1 else "variable is"
+            raise SecretError(
+                f"{len(missing)} environment {plural} not set: {', '.join(missing)} "
+                f"(needed by {', '.join('@' + alias for alias in users)})",
+                names=missing,
+                hint="export them, or give --secrets-file FILE with NAME=value lines",
+            )
+
+    def _refuse_problems(self, aliases: Collection[str]) -> None:
+        problems = self.problems_of(aliases)
+        if problems:
+            raise ConfigurationError(
+                problems[0].message, code=problems[0].code, hint=problems[0].hint, problems=problems
+            )
+
+    def _entry(self, alias: str) -> AliasEntry:
+        entry = self._file.aliases.get(alias)
+        if entry is not None:
+            return entry
+        if self._file.problems:
+            first = self._file.problems[0]
+            raise ConfigurationError(first.message, code=first.code, hint=first.hint, problems=self._file.problems)
+        where = self._where if self._file.document is not None else f"{self._where}, which does not exist"
+        raise ConfigurationError(
+            f'there is no connection "@{alias}" in {where}', code="OSI-C011", hint=did_you_mean(alias, self.aliases())
+        )
+
+    def _family_schema(self, alias: str) -> FamilySchema:
+        schema = self._schema_of(self.family(alias))
+        return schema or FamilySchema({}, frozenset())
+
+    # -- problems ------------------------------------------------------------------------------------
+    def _alias_problems(self, entry: AliasEntry) -> Iterator[Problem]:
+        family = entry.fields.get("component")
+        if not isinstance(family, str):
+            message = f'connection "{entry.alias}" does not say its "component"'
+            yield Problem("OSI-C005", message, entry.path, on_key=True, hint=did_you_mean("", self._families))
+            return
+        if family not in self._families:
+            message = f'connection "{entry.alias}": there is no component family of this name'
+            yield Problem("OSI-C004", message, entry.place(("component",)), hint=did_you_mean(family, self._families))
+            return
+        yield from _reference_problems(entry)
+        schema = self._schema_of(family)
+        if schema is None:
+            message = f'connection "{entry.alias}": components of {family} take no connection'
+            yield Problem("OSI-C004", message, entry.place(("component",)))
+            return
+        yield from self._field_problems(entry, schema)
+
+    def _field_problems(self, entry: AliasEntry, schema: FamilySchema) -> Iterator[Problem]:
+        fields = {name: value for name, value in entry.fields.items() if name != "component"}
+        leaves = dict(_leaves(fields))
+        unresolved = {path for path, value in leaves.items() if _has_reference(value)}
+        for problem in _check(schema.schema, fields):
+            if problem.path not in unresolved:  # what a variable holds is looked at when it is filled in
+                yield _moved(problem, entry)
+        for path, value in leaves.items():
+            if _pointer(path) in schema.secrets and value not in (None, "") and _whole_reference(value) is None:
+                message = f'"{path[-1]}" of "{entry.alias}" is a secret and must not stand in the file'
+                hint = (
+                    f"write ${{{entry.alias.upper().replace('-', '_')}_{str(path[-1]).upper()}}} and set that variable"
+                )
+                yield Problem("OSI-C008", message, entry.place(path), hint=hint)
+
+
+def _moved(problem: Problem, entry: AliasEntry) -> Problem:
+    from dataclasses import replace
+
+    on_alias = problem.on_key or not problem.path
+    message = f'connection "{entry.alias}": {problem.message}'
+    return replace(problem, path=entry.place(problem.path), on_key=on_alias, message=message)
+
+
+def _check(schema: Mapping[str, Any], fields: Mapping[str, Any]) -> list[Problem]:
+    from osiris_core.json_schema import Codes, SchemaChecker
+
+    codes = Codes(unknown="OSI-C004", missing="OSI-C005", value="OSI-C006")
+    return SchemaChecker(schema, codes, show_values=False).problems(dict(fields))
+
+
+def _reference_problems(entry: AliasEntry) -> Iterator[Problem]:
+    for path, value in _leaves(entry.fields):
+        for match in REFERENCE.finditer(value) if isinstance(value, str) else ():
+            if match["name"] is not None and not VARIABLE.fullmatch(match["name"]):
+                message = f'connection "{entry.alias}": a reference is ${{NAME}} with letters, digits and _'
+                yield Problem("OSI-C009", message, entry.place(path), hint="write $${ for a literal ${")
+
+
+def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every value that is no mapping or list, with its path."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _leaves(item, (*path, index))
+    else:
+        yield path, value
+
+
+def _references(fields: Any) -> list[str]:
+    return [
+        match["name"]
+        for _, value in _leaves(fields)
+        if isinstance(value, str)
+        for match in REFERENCE.finditer(value)
+        if match["name"] and VARIABLE.fullmatch(match["name"])
+    ]
+
+
+def _has_reference(value: Any) -> bool:
+    return isinstance(value, str) and any(match["name"] is not None for match in REFERENCE.finditer(value))
+
+
+def _whole_reference(value: Any) -> str | None:
+    """The name when ``value`` is nothing but one valid reference."""
+    match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    return match["name"] if match and match["name"] and VARIABLE.fullmatch(match["name"]) else None
+
+
+def _pointer(path: Path) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _below(path: Path, ancestor: Path) -> bool:
+    return path[: len(ancestor)] == ancestor
+
+
+def _defaults(schema: FamilySchema) -> dict[str, Any]:
+    properties = schema.schema.get("properties", {})
+    return {
+        name: item["default"] for name, item in properties.items() if isinstance(item, Mapping) and "default" in item
+    }
+
+
+def _without(value: Any, pointers: frozenset[str], path: Path = ()) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        key: _without(item, pointers, (*path, key))
+        for key, item in value.items()
+        if _pointer((*path, key)) not in pointers
+    }
+
+
+def _with_secrets(value: Any, names: Mapping[str, str], pointers: frozenset[str], path: Path = ()) -> Any:
+    """The same fields with every secret wrapped."""
+    pointer = _pointer(path)
+    if pointer in pointers and value not in (None, ""):
+        return Secret(str(value), names.get(pointer, ""))
+    if isinstance(value, Mapping):
+        return {key: _with_secrets(item, names, pointers, (*path, key)) for key, item in value.items()}
+    return value
+
+
+def _as_type(text: str, wanted: Any) -> Any:
+    """``text`` as the JSON type a schema wants. Raises ValueError whose message does not hold the text."""
+    kinds = [wanted] if isinstance(wanted, str) else list(wanted or ["string"])
+    if "string" in kinds:
+        return text
+    if "boolean" in kinds and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind, parse in (("integer", int), ("number", float)):
+        if kind in kinds:
+            try:
+                return parse(text)
+            except ValueError:
+                continue
+    words = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
+    raise ValueError("must be " + " or ".join(words.get(kind, kind) for kind in kinds))

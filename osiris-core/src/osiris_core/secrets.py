@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
+
+from osiris_core.errors import ConfigurationError
 
 MASK = "***"
 #: A shorter secret would shred every log line it is masked in; it is warned about instead (TRAPS: secrets).
@@ -74,3 +78,48 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self.value(item) for item in value]
         return value
+
+
+class SecretSource:
+    """Where values come from: a ``--secrets-file`` over the environment. Nothing is kept on disk or in globals."""
+
+    def __init__(self, values: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None) -> None:
+        self._values = dict(values or {})
+        self._environ = os.environ if environ is None else environ
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> SecretSource:
+        """Read the dotenv file ``path``, if any. Raises ConfigurationError naming file and line, never a value."""
+        if path is None:
+            return cls()
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            reason = "it is not UTF-8 text"
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+        else:
+            return cls(cls._parse(text, str(path)))
+        raise ConfigurationError(f"the secrets file {path} cannot be read: {reason}", code="OSI-C021")
+
+    @classmethod
+    def from_text(cls, text: str, name: str = "standard input") -> SecretSource:
+        """The same from dotenv text, for a process that gets its secrets over a pipe."""
+        return cls(cls._parse(text, name))
+
+    @staticmethod
+    def _parse(text: str, name: str) -> dict[str, str]:
+        from osiris_core.dotenv import DotenvError, parse_dotenv
+
+        try:
+            return parse_dotenv(text)
+        except DotenvError as error:
+            raise ConfigurationError(f"{name}:{error.line}: this line is not NAME=value", code="OSI-C021") from None
+
+    def get(self, name: str) -> str | None:
+        """The value of ``name``, or None when neither the file nor the environment has it."""
+        return self._values.get(name, self._environ.get(name))
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Which of ``names`` have no value, sorted."""
+        return sorted({name for name in names if self.get(name) is None})
