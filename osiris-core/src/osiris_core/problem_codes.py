@@ -552,6 +552,49 @@ _code(
     mend="Set them, or give a dotenv file with --secrets-file.",
     example="osiris run orders.yaml --secrets-file .env",
 )
+_code(
+    "OSI-C040", "configuration", "A host name is not known",
+    why="The name of the server could not be resolved to an address.",
+    mend="Check the spelling of host, and the DNS of this machine.",
+    example="host: db.exmaple.com → host: db.example.com",
+)
+_code(
+    "OSI-C041", "configuration", "A server does not answer",
+    why="Nothing listens at host and port, or a firewall is between.",
+    mend="Check host, port and that the server runs. `osiris doctor` tries each step.",
+)
+_code(
+    "OSI-C042", "configuration", "TLS failed",
+    why="The server does not encrypt, or its certificate is not trusted or names another host.",
+    mend="Check ssl_mode and ssl_ca of the connection.",
+    example="ssl_mode: verify_ca → add ssl_ca: /path/of/ca.pem",
+)
+_code(
+    "OSI-C043", "configuration", "The server refuses the login",
+    why="User, password or the host that the client comes from do not fit an account.",
+    mend="Check user and password. On MySQL an anonymous account ''@'localhost' shadows 'user'@'%'.",
+)
+_code(
+    "OSI-C044", "configuration", "A permission is missing",
+    why="The account may log in, but not do what the step needs.",
+    mend="Grant what the message names.",
+    example="GRANT SELECT ON shop.* TO 'reader'@'%'",
+)
+_code(
+    "OSI-C045", "configuration", "The server is too old",
+    why="Osiris is not tested with this version and relies on newer behaviour.",
+    mend="Update the server.",
+)
+_code(
+    "OSI-C046", "configuration", "The database does not exist",
+    why="The server has no such database, or does not show it to this account.",
+    mend="Check the spelling of database.",
+)
+_code(
+    "OSI-C047", "configuration", "The server has no connection to spare",
+    why="All of its connections, or this account's, are in use.",
+    mend="Run later, lower --parallel, or raise the server's limit.",
+)
 
 # -- P0xx: plugins and specs -------------------------------------------------------------------------------
 _code(
@@ -649,6 +692,56 @@ _code(
     mend="Run again; if it persists, report it.",
 )
 _code(
+    "OSI-R020", "run", "The connection to a server was lost",
+    why="The server stopped, a network broke or a time limit closed the connection; nothing was committed.",
+    mend="Run again: a plain re-run is safe.",
+)
+_code(
+    "OSI-R021", "run", "Another transaction held the rows",
+    why="A deadlock or a lock that was not released in time; nothing was committed.",
+    mend="Run again: a plain re-run is safe.",
+)
+_code(
+    "OSI-R022", "run", "The server has no space or memory left",
+    why="It could not store the rows; nothing was committed.",
+    mend="Free or add space on the server, then run again.",
+)
+_code(
+    "OSI-R023", "run", "The server is read-only",
+    why="It is a replica, or was made read-only.",
+    mend="Let the connection name the primary.",
+)
+_code(
+    "OSI-R024", "run", "A statement was stopped",
+    why="An administrator or a time limit of the server ended it; nothing was committed.",
+    mend="Run again, or raise the limit that the message names.",
+)
+_code(
+    "OSI-R025", "run", "A row is larger than the server accepts",
+    why="The server limits the size of one packet.",
+    mend="Raise max_allowed_packet on the server.",
+)
+_code(
+    "OSI-R026", "run", "The server refuses a statement",
+    why="The text of query or where_sql is not valid on this server.",
+    mend="Mend it where the message points.",
+)
+_code(
+    "OSI-R027", "run", "The ledger cannot be used",
+    why="_osiris_commits makes a re-run safe; the account may not create or write it.",
+    mend="Let an administrator create it with the statement in the message, and grant SELECT, INSERT, UPDATE, DELETE.",
+)
+_code(
+    "OSI-R028", "run", "The target cannot roll back",
+    why="Its storage engine has no transactions, so a killed run would leave part of the rows.",
+    mend="Convert it (ALTER TABLE … ENGINE=InnoDB), or write require: at_least_once.",
+)
+_code(
+    "OSI-R029", "run", "Another run is writing the table",
+    why="One run at a time writes a table; the other did not finish in time.",
+    mend="Run again when it has finished.",
+)
+_code(
     "OSI-R090", "run", "The run was cancelled",
     why="It received SIGINT or SIGTERM and rolled everything back.",
     mend="Run again; nothing is left half done.",
@@ -659,6 +752,53 @@ _code(
     "OSI-R101", "run", "A column's type is not known to the target",
     why="The stream carries a type that this target has no faithful place for.",
     mend="Convert the column in a query or transform, or leave it out.",
+)
+_code(
+    "OSI-R102", "run", "A value does not fit its column",
+    why="The target would refuse, cut or round it; nothing is altered in silence.",
+    mend="Widen the target's column, or cast in a query or transform.",
+)
+_code(
+    "OSI-R103", "run", "A column refuses NULL",
+    why="The source has NULL where the target's column is NOT NULL.",
+    mend="Fill it in a query or transform, or allow NULL in the target.",
+)
+_code(
+    "OSI-R104", "run", "A key exists already",
+    why="The target has a row with the same primary or unique key.",
+    mend="Use write_mode: merge, or mend the source.",
+)
+_code(
+    "OSI-R105", "run", "A name cannot be used",
+    why="The system has no table or column of such a name.",
+    mend="Rename it in a query or transform.",
+)
+_code(
+    "OSI-R106", "run", "A date does not exist",
+    why="MySQL stores 0000-00-00 and 2024-02-00; other systems, and calendars, have no such day.",
+    mend="Mend the rows, or set on_invalid_date: null, which is counted.",
+    example="config: {table: orders, on_invalid_date: \"null\"}",
+)
+_code(
+    "OSI-R107", "run", "A referenced row is missing",
+    why="A foreign key of the target refers to a row that is not there.",
+    mend="Load the referenced table first: put its step into needs.",
+)
+_code(
+    "OSI-R108", "run", "A merge key is NULL",
+    why="NULL equals nothing, so the row could never be found again.",
+    mend="Filter those rows, or choose other merge_keys.",
+)
+_code(
+    "OSI-R109", "run", "A merge key comes twice",
+    why="Which of the rows should win is not said.",
+    mend="Make the source unique, or set dedupe.",
+    example="dedupe: {keep: last, order_by: [{column: updated_at}]}",
+)
+_code(
+    "OSI-R110", "run", "A geometry lost its SRID",
+    why="Geometries travel as plain WKB, which has no place for the reference system.",
+    mend="Set the SRID in the target, or leave the column out.",
 )
 
 # -- X: bugs -----------------------------------------------------------------------------------------------
