@@ -76,7 +76,7 @@ class Problem:
             "line": self.span.line if self.span else None,
             "column": self.span.column if self.span else None,
             "hint": self.hint,
-            "docs_url": f"https://osiris-data.readthedocs.io/problems/{self.code}",
+            "docs_url": f"https://osiris-data.readthedocs.io/reference/problem-codes/#{self.code.lower()}",
         }
 
 

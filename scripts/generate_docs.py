@@ -1,0 +1,202 @@
+"""Writes the reference pages that are made from the code: ``python scripts/generate_docs.py``.
+
+``tests/test_generated_docs.py`` fails when a page is not what this would write.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from osiris_core.problem_codes import CODES, ProblemCode
+from osiris_core.session import Session
+from osiris_core.spec import Spec
+from osiris_core.testing.cli import clean_environment, osiris_command
+
+ROOT = Path(__file__).parents[1]
+MADE = "<!-- Made by scripts/generate_docs.py; do not edit. -->"
+
+RANGES = {
+    "OSI-V0": "The document",
+    "OSI-V1": "Steps and their configuration",
+    "OSI-V2": "The catalogue",
+    "OSI-V3": "Safety",
+    "OSI-C0": "Configuration, connections and secrets",
+    "OSI-P0": "Plugins and specs",
+    "OSI-M0": "Compiling and manifests",
+    "OSI-R0": "Running",
+    "OSI-R1": "Data and types",
+    "OSI-X0": "Bugs of ours",
+}
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page by its path."""
+    reference = ROOT / "docs" / "reference"
+    return {
+        reference / "problem-codes.md": problem_codes_page(),
+        reference / "components.md": components_page(),
+        reference / "cli.md": cli_page(),
+    }
+
+
+def problem_codes_page() -> str:
+    """One heading per code, in its range."""
+    lines = [
+        "# Problem codes",
+        MADE,
+        "Every problem that Osiris reports has a code that never changes its meaning. `osiris explain CODE` prints"
+        " the same.",
+    ]
+    for prefix, title in RANGES.items():
+        codes = [CODES[code] for code in sorted(CODES) if code.startswith(prefix)]
+        lines += [f"## {title}", *(part for code in codes for part in problem_code(code))] if codes else []
+    rest = [code for code in sorted(CODES) if not code.startswith(tuple(RANGES))]
+    if rest:
+        raise ValueError(f"these codes are in no known range: {', '.join(rest)}")
+    return "\n\n".join(lines) + "\n"
+
+
+def problem_code(code: ProblemCode) -> Iterator[str]:
+    """A code's heading, why and mend."""
+    yield f"### {code.code}"
+    yield f"**{code.title}.** {code.why}"
+    yield f"*Mend:* {code.mend}"
+    if code.example:
+        wrong, arrow, right = code.example.partition(" → ")
+        yield fenced("Wrong:", wrong) + "\n\n" + fenced("Right:", right) if arrow else fenced("Example:", wrong)
+    yield f"Category *{code.category}*, exit code {code.exit_code}."
+
+
+def fenced(title: str, text: str) -> str:
+    """A titled block that keeps its layout."""
+    body = "\n".join(f"    {line}".rstrip() for line in text.splitlines())
+    return f"{title}\n\n{body}"
+
+
+def components_page() -> str:
+    """What each component of this repository's packages takes, from its spec."""
+    registry = Session.open(ROOT).registry
+    lines = [
+        "# Components",
+        MADE,
+        "What the packages of this repository bring, from their specs. `osiris components spec NAME` prints a spec as"
+        " JSON Schema; `osiris components list` shows what is installed.",
+    ]
+    for name in registry.names():
+        lines += component(registry.spec(name), registry.owner(name))
+    return "\n\n".join(lines) + "\n"
+
+
+def component(spec: Spec, owner: str) -> Iterator[str]:
+    """A component's section."""
+    yield f"## {spec.name}"
+    yield f"{' '.join(spec.description.split()) or spec.title} From the plugin `{owner}`."
+    yield "\n".join(
+        ["| can | |", "|---|---|", *(f"| {name} | {support} |" for name, support in sorted(spec.capabilities.items()))]
+    )
+    yield (
+        "Delivery: "
+        + ", ".join(f"{channel} {value.replace('_', ' ')}" for channel, value in spec.delivery.items())
+        + "."
+    )
+    if spec.connection_schema:
+        yield "**Connection**"
+        yield fields(spec.connection_schema, spec.secrets)
+    for mode in spec.modes:
+        yield f"**Config of a {mode} step**"
+        yield fields(spec.config_schema[mode])
+
+
+def fields(schema: Mapping[str, Any], secrets: tuple[str, ...] = ()) -> str:
+    """A table of a schema's properties."""
+    rows = ["| field | type | |", "|---|---|---|"]
+    for name, declared in schema.get("properties", {}).items():
+        if declared is False:
+            continue
+        resolved = resolve(declared, schema)
+        notes = [resolved.get("description", "").rstrip(".")]
+        notes.append("required" if name in schema.get("required", ()) else "")
+        notes.append(f"default `{default(resolved['default'])}`" if "default" in resolved else "")
+        notes.append("a secret" if f"/{name}" in secrets else "")
+        notes.append("a step may set it too" if resolved.get("x-override") == "allowed" else "")
+        rows.append(
+            f"| `{name}` | {type_of(resolved)} | {'; '.join(filter(None, notes)).replace('|', chr(92) + '|')} |"
+        )
+    return "\n".join(rows)
+
+
+def resolve(declared: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema that a local reference points to, with what stands beside the reference."""
+    reference = declared.get("$ref", "")
+    if not reference.startswith("#/$defs/"):
+        return declared
+    target = root["$defs"][reference.removeprefix("#/$defs/")]
+    return {**target, **{key: value for key, value in declared.items() if key != "$ref"}}
+
+
+def type_of(schema: Mapping[str, Any]) -> str:
+    """A short name for what a value may be."""
+    if "enum" in schema:
+        return ", ".join(f"`{default(value)}`" for value in schema["enum"])
+    kinds = schema.get("type", "value")
+    text = " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
+    return {"array": "list", "object": "mapping", "string": "text", "boolean": "true or false"}.get(text, text)
+
+
+def default(value: object) -> str:
+    """A value as YAML has it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def cli_page() -> str:
+    """The help of ``osiris`` and of each of its commands."""
+    lines = [
+        "# Commands",
+        MADE,
+        "What `osiris --help` and `osiris COMMAND --help` print. Machine output goes to stdout, what is for people to"
+        " stderr; `--json` makes every command's output JSON.",
+        "```text\n" + help_text() + "```",
+    ]
+    for command in commands():
+        lines += [f"## osiris {command}", "```text\n" + help_text(*command.split()) + "```"]
+    return "\n\n".join(lines) + "\n"
+
+
+def commands() -> list[str]:
+    """Every command and subcommand, in the order of the help."""
+    from osiris_core.cli.main import command_names
+
+    return list(command_names())
+
+
+def help_text(*command: str) -> str:
+    """What a command's ``--help`` prints on a terminal of 100 columns."""
+    done = subprocess.run(
+        [*osiris_command(), *command, "--help"],
+        env=clean_environment({"COLUMNS": "100"}),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def main() -> int:
+    """Write what has changed."""
+    os.chdir(ROOT)
+    for path, text in pages().items():
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+            sys.stdout.write(f"wrote {path.relative_to(ROOT)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
