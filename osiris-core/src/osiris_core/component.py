@@ -12,6 +12,7 @@ Support = Literal["full", "not_implemented", "unsupported"]
 Delivery = Literal["exactly_once", "at_least_once"]
 
 MODES: tuple[Mode, ...] = ("read", "write", "transform")
+WRITE_MODES: tuple[WriteMode, ...] = ("append", "merge", "replace")
 OPERATIONS = (
     "discover",
     "read",
