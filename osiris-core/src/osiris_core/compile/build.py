@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from osiris_core.canonical import canonical_json, fingerprint, to_json
@@ -14,15 +15,30 @@ from osiris_core.errors import CompileError, ConfigurationError, InvalidInputErr
 
 if TYPE_CHECKING:
     from osiris_core.drivers import StepView
+    from osiris_core.oml import Pipeline
     from osiris_core.session import Session
     from osiris_core.spec import Spec
     from osiris_core.validate import Validation
 
-Schemas = dict[str, dict[str, Table | None]]
+
+@dataclass
+class _Parts:
+    """What a manifest is made of; ``steps`` in dependency order, ``oml`` the document as written."""
+
+    pipeline: Pipeline
+    oml: Any
+    steps: list[StepView]
+    specs: dict[str, Spec] = field(default_factory=dict)
+    configs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    schemas: dict[str, dict[str, Table | None]] = field(default_factory=dict)
+
+    @property
+    def aliases(self) -> list[str]:
+        return sorted({_alias(step) for step in self.steps if step.connection})
 
 
-def compile_pipeline(validation: Validation, session: Session, *, params: Mapping[str, Any] | None = None) -> Compiled:
-    """Compile what ``validate`` accepted; ``params`` are bound now and fingerprinted.
+def compile_pipeline(validation: Validation, session: Session) -> Compiled:
+    """Compile what ``validate`` accepted. Its parameters are bound already; here they are fingerprinted.
 
     Raises InvalidInputError or ConfigurationError with all problems when the validation refuses, CompileError when
     a compile hook fails or a policy plugin objects.
@@ -31,20 +47,17 @@ def compile_pipeline(validation: Validation, session: Session, *, params: Mappin
     if pipeline is None or not validation.ok:
         kind = ConfigurationError if validation.exit_code == ConfigurationError.exit_code else InvalidInputError
         raise kind("the pipeline is not valid", problems=validation.problems)
-    bound = pipeline.bind(params or {})
-    steps = {step.id: step for step in bound.steps}
-    ordered = [steps[step_id] for step_id in bound.order]
-    specs = {step.component: session.registry.spec(step.component) for step in ordered}
-    configs: dict[str, dict[str, Any]] = {}
-    schemas: Schemas = {}
-    for step in ordered:
+    steps = [pipeline.step(step_id) for step_id in pipeline.order]
+    parts = _Parts(pipeline, validation.document.value, steps)
+    for step in steps:
+        spec = parts.specs.setdefault(step.component, session.registry.spec(step.component))
         catalog = validation.catalogs.get(_alias(step)) if step.connection else None
-        configs[step.id] = _compiled_config(step, specs[step.component], catalog, session)
+        parts.configs[step.id] = _compiled_config(step, spec, catalog, session)
         if catalog is not None:
-            schemas[step.id] = _schemas(step, specs[step.component], catalog)
-    manifest = _manifest(bound, ordered, specs, configs, schemas, session)
+            parts.schemas[step.id] = _schemas(step, spec, catalog)
+    manifest = _manifest(parts, session)
     ask_policies(manifest, session)
-    return Compiled(manifest, configs, schemas)
+    return Compiled(manifest, parts.configs, parts.schemas)
 
 
 def _alias(step: StepView) -> str:
@@ -72,36 +85,32 @@ def _schemas(step: StepView, spec: Spec, catalog: Catalog) -> dict[str, Table | 
     return {name: table.shape() if table else None for name, table in found.items()}
 
 
-def _manifest(
-    pipeline: Any,
-    steps: list[StepView],
-    specs: Mapping[str, Spec],
-    configs: Mapping[str, Mapping[str, Any]],
-    schemas: Schemas,
-    session: Session,
-) -> dict[str, Any]:
-    aliases = sorted({_alias(step) for step in steps if step.connection})
-    files = config_files([step.id for step in steps])
-    params = to_json(dict(sorted(pipeline.values.items())))
-    identities = {alias: session.connections.identity(alias) for alias in aliases}
+def _manifest(parts: _Parts, session: Session) -> dict[str, Any]:
+    files = config_files([step.id for step in parts.steps])
     manifest: dict[str, Any] = {
         "manifest_version": MANIFEST_VERSION,
-        "name": pipeline.name,
-        "oml_version": pipeline.oml_version,
-        "params": params,
-        "steps": [_step(step, specs[step.component], files[step.id]) for step in steps],
-        "secrets": {alias: _secrets(session, alias) for alias in aliases},
-        "distributions": distributions(session, specs),
-        "fingerprints": {
-            "connections": {alias: fingerprint({"connection": identities[alias]}) for alias in aliases},
-            "params": fingerprint({"params": params}),
-            "schemas": schema_fingerprints(schemas),
-            "specs": {name: spec.fingerprint for name, spec in sorted(specs.items())},
-            "steps": {step: fingerprint({"config": config}) for step, config in sorted(configs.items())},
-        },
+        "name": parts.pipeline.name,
+        "oml_version": parts.pipeline.oml_version,
+        "params": to_json(dict(sorted(parts.pipeline.values.items()))),
+        "steps": [_step(step, parts.specs[step.component], files[step.id]) for step in parts.steps],
+        "secrets": {alias: _secrets(session, alias) for alias in parts.aliases},
+        "distributions": distributions(session, parts.specs),
+        "fingerprints": _fingerprints(parts, session),
     }
     manifest["fingerprints"]["manifest"] = manifest_fingerprint(manifest)
     return manifest
+
+
+def _fingerprints(parts: _Parts, session: Session) -> dict[str, Any]:
+    identities = {alias: session.connections.identity(alias) for alias in parts.aliases}
+    return {
+        "connections": {alias: fingerprint({"connection": fields}) for alias, fields in identities.items()},
+        "oml": fingerprint({"oml": parts.oml}),
+        "params": fingerprint({"params": parts.pipeline.values}),
+        "schemas": schema_fingerprints(parts.schemas),
+        "specs": {name: spec.fingerprint for name, spec in sorted(parts.specs.items())},
+        "steps": {step: fingerprint({"config": config}) for step, config in sorted(parts.configs.items())},
+    }
 
 
 def _step(step: StepView, spec: Spec, file: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from osiris_core.compile.model import (
     schema_fingerprints,
 )
 from osiris_core.compile.yaml_text import yaml_text
-from osiris_core.errors import CompileError, InvalidInputError
+from osiris_core.errors import CompileError, ConfigurationError, InvalidInputError
 
 META_FILE = "meta.json"
 _HEADER = "# Made by osiris compile. An edit here or beside it is refused: change the pipeline and compile again.\n"
@@ -39,18 +39,21 @@ def write_compiled(compiled: Compiled, out: Path, *, meta: Mapping[str, Any] | N
     """Write ``cfg/`` (and ``meta.json`` with what varies) into ``out``; returns ``out``.
 
     ``cfg/`` is replaced as a whole, nothing else in ``out`` is touched. Raises InvalidInputError when the ``cfg/``
-    that is there was not made by compiling, OSError when the disk refuses.
+    that is there was not made by compiling, ConfigurationError when the disk refuses.
     """
     folder = out / "cfg"
     if folder.exists() and not (out / MANIFEST_FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidInputError(
             f"{folder} exists and was not made by osiris compile", code="OSI-M003", hint="choose another --out"
         )
-    with atomic.new_directory(folder) as new:
-        for name, text in compiled_files(compiled).items():
-            atomic.write_text(new / Path(name).name, text)
-    if meta is not None:
-        atomic.write_text(out / META_FILE, pretty_json(meta))
+    try:
+        with atomic.new_directory(folder) as new:
+            for name, text in compiled_files(compiled).items():
+                (new / Path(name).name).write_bytes(text.encode())
+        if meta is not None:
+            atomic.write_text(out / META_FILE, pretty_json(meta))
+    except OSError as error:
+        raise ConfigurationError(f"{out} cannot be written: {error.strerror or error}", code="OSI-C001") from error
     return out
 
 
