@@ -41,6 +41,7 @@ def pages() -> dict[Path, str]:
     return {
         reference / "problem-codes.md": problem_codes_page(),
         reference / "components.md": components_page(),
+        reference / "types.md": types_page(),
         reference / "cli.md": cli_page(),
     }
 
@@ -152,6 +153,44 @@ def type_of(schema: Mapping[str, Any]) -> str:
 def default(value: object) -> str:
     """A value as YAML has it."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+MYSQL_TYPES = [
+    *("tinyint(1)", "tinyint(3) unsigned", "smallint(6)", "mediumint(9)", "int(11)", "int(10) unsigned", "bigint(20)"),
+    *("bigint(20) unsigned", "decimal(10,2)", "decimal(65,30)", "float", "double", "bit(1)", "bit(8)", "year(4)"),
+    *("date", "datetime", "datetime(6)", "timestamp", "timestamp(6)", "time", "time(6)"),
+    *("char(10)", "varchar(255)", "longtext", "enum('a','b')", "set('a','b')", "json", "uuid", "inet6"),
+    *("binary(16)", "varbinary(255)", "longblob", "geometry"),
+]
+
+
+def types_page() -> str:
+    """MySQL's types in Arrow, and the PostgreSQL column that is made for each."""
+    from osiris_core.data import field, types
+    from osiris_mysql.typemap import parse
+    from osiris_postgres.types import created_type
+
+    rows = ["| MySQL, MariaDB | in between (Arrow) | PostgreSQL, Supabase |", "|---|---|---|"]
+    for text in MYSQL_TYPES:
+        found = parse(text)
+        column = field("c", found.storage(), True, found.osiris, f"mysql:{found.source}")
+        between = f"{found.arrow} as `{found.osiris}`" if found.osiris else found.arrow
+        rows.append(f"| `{text}` | {between} | {created_type(column)} |")
+    table = (types.__doc__ or "").split("\n\n")[1]
+    lines = [
+        "# Types",
+        MADE,
+        "How values travel, and what a missing target column is created as (`create: if_missing`). Existing columns are"
+        " written if they can hold every value exactly; if not, the pipeline is refused, or the run stops at the first"
+        " value that does not fit, with the column and the key. Nothing is rounded, truncated or guessed.",
+        "## From MySQL to PostgreSQL",
+        "\n".join(rows),
+        "## Named types",
+        "A type that Arrow has no word for travels under a name (`osiris.type`) in the field's metadata. A writer that"
+        " does not know the name refuses it:",
+        f"```text\n{table}\n```",
+    ]
+    return "\n\n".join(lines) + "\n"
 
 
 def cli_page() -> str:

@@ -11,7 +11,8 @@ A fenced block says what it is by its language, and by a comment before it, whic
 
 And for the page as a whole:
 
-- ``<!-- test: servers -->``: the page's MySQL (localhost:3306) and PostgreSQL (localhost:5432) are real servers.
+- ``<!-- test: servers -->``: the page's MySQL (shop, localhost:3306, user reader) and PostgreSQL (warehouse,
+  localhost:5432, user loader) are real servers, whatever ports and passwords the page shows.
 - ``<!-- test: checkout -->``: the page starts in a copy of this repository, with an empty virtual environment.
 """
 
@@ -25,7 +26,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -125,6 +126,11 @@ def commands(block: Block) -> list[Command]:
     ]
 
 
+def keep_first_group(value: str, match: re.Match[str]) -> str:
+    """A replacement that is taken as it is: a password may hold what ``re.sub`` would read as a group."""
+    return match[1] + value
+
+
 class Shell:
     """Runs a page's commands one after the other; directory and exported variables last from one to the next."""
 
@@ -159,10 +165,6 @@ def matches(expected: str, actual: str) -> bool:
     return re.fullmatch(r"\s*.*\s*".join(pieces), " ".join(actual.split()), re.DOTALL) is not None
 
 
-def set_value(value: str, assignment: re.Match[str]) -> str:
-    return assignment[1] + value
-
-
 @dataclass
 class Servers:
     """The page's databases, and how its text changes so that it reaches them."""
@@ -171,14 +173,22 @@ class Servers:
     postgres: PostgresDatabase
 
     def adapt(self, text: str) -> str:
-        """The page's well-known ports, database names and passwords become those of the test servers."""
-        for port, names, database in ((3306, "shop", self.mysql), (5432, "warehouse", self.postgres)):
-            text = re.sub(rf"(port: ){port}\b", rf"\g<1>{database.port}", text)
-            text = re.sub(rf"(database: ){names}\b", rf"\g<1>{database.database}", text)
-            # The password holds characters that a replacement text would read as its own: hence the function.
-            secret = database.password
-            text = re.sub(rf"(?m)^({names.upper()}_PASSWORD=).*$", partial(set_value, secret), text)
-        return text.replace("host: localhost", "host: 127.0.0.1")
+        """The page's well-known ports, accounts, databases and passwords become those of the test servers."""
+        text = text.replace("host: localhost", "host: 127.0.0.1")
+        for alias, account, port, database in (
+            ("shop", "reader", 3306, self.mysql),
+            ("warehouse", "loader", 5432, self.postgres),
+        ):
+            replaced = {
+                rf"(\bport: ){port}\b": str(database.port),
+                rf"(\buser: ){account}\b": database.user,
+                rf"(\bdatabase: ){alias}\b": database.database,
+                rf"(?m)^(export {alias.upper()}_PASSWORD=).*$": shlex.quote(database.password),
+                rf"(?m)^({alias.upper()}_PASSWORD=).*$": f'"{database.password}"',
+            }
+            for pattern, value in replaced.items():
+                text = re.sub(pattern, partial(keep_first_group, value), text)
+        return text
 
     def run(self, kind: str, sql: str) -> None:
         (self.mysql if kind == "mysql" else self.postgres).execute(sql)
@@ -239,15 +249,16 @@ def test_commands_of_the_page_do_what_it_says(page: str, tmp_path: Path, servers
     directory.mkdir()
     shell = page_shell(directory, "checkout" in page_directives)
     databases = servers() if "servers" in page_directives else None
+    if databases:
+        blocks = [replace(block, text=databases.adapt(block.text)) for block in blocks]
     for block in blocks:
-        text = databases.adapt(block.text) if databases else block.text
         if "file" in block.directives:
             target = shell.directory / block.directives["file"]
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, "utf-8")
+            target.write_text(block.text, "utf-8")
         elif "sql" in block.directives:
             assert databases is not None, f"{block.place}: the page has no servers"
-            databases.run(block.directives["sql"], text)
+            databases.run(block.directives["sql"], block.text)
         elif block.language in RUN and "not-run" not in block.directives:
             run_block(shell, block)
 
