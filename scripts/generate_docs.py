@@ -9,7 +9,9 @@ import json
 import os
 import subprocess
 import sys
+from argparse import _SubParsersAction
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,10 @@ RANGES = {
     "OSI-R1": "Data and types",
     "OSI-X0": "Bugs of ours",
 }
+
+
+COLUMNS = "100"
+os.environ["COLUMNS"] = COLUMNS  # argparse wraps its help to the width of the terminal
 
 
 def pages() -> dict[Path, str]:
@@ -200,25 +206,36 @@ def cli_page() -> str:
         MADE,
         "What `osiris --help` and `osiris COMMAND --help` print. Machine output goes to stdout, what is for people to"
         " stderr; `--json` makes every command's output JSON.",
-        "```text\n" + help_text() + "```",
+        f"```text\n{printed_help()}```",
     ]
-    for command in commands():
-        lines += [f"## osiris {command}", "```text\n" + help_text(*command.split()) + "```"]
+    for command, text in helps():
+        lines += [f"## osiris {command}", f"```text\n{text}```"]
     return "\n\n".join(lines) + "\n"
 
 
-def commands() -> list[str]:
-    """Every command and subcommand, in the order of the help."""
-    from osiris_core.cli.main import command_names
+def helps() -> Iterator[tuple[str, str]]:
+    """Every command and subcommand with its help: core's own, then those of plugins."""
+    from osiris_core.cli.commands import plugin_commands
+    from osiris_core.cli.main import COMMANDS
+    from osiris_core.cli.parser import CommandParser
 
-    return list(command_names())
+    for name, (line, target) in COMMANDS.items():
+        module = import_module(target)
+        parser = CommandParser(prog=f"osiris {name}", description=module.__doc__ or line)
+        module.add_arguments(parser)
+        yield name, parser.format_help()
+        for action in parser._actions:
+            for inner, subparser in (action.choices or {}).items() if isinstance(action, _SubParsersAction) else ():
+                yield f"{name} {inner}", subparser.format_help()
+    for command in plugin_commands():
+        yield command.name, printed_help(command.name)
 
 
-def help_text(*command: str) -> str:
-    """What a command's ``--help`` prints on a terminal of 100 columns."""
+def printed_help(*command: str) -> str:
+    """What a real process prints for ``--help``."""
     done = subprocess.run(
         [*osiris_command(), *command, "--help"],
-        env=clean_environment({"COLUMNS": "100"}),
+        env=clean_environment({"COLUMNS": COLUMNS}),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -229,7 +246,6 @@ def help_text(*command: str) -> str:
 
 def main() -> int:
     """Write what has changed."""
-    os.chdir(ROOT)
     for path, text in pages().items():
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
