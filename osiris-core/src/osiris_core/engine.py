@@ -35,7 +35,13 @@ class RunRequest:
         run_dir: ``.osiris/runs/<run_id>``; the engine may put artifacts there.
         connections: resolved connections by alias; secret fields are ``Secret``.
         run_key: names this logical run in the targets' ledgers.
-        parallel: how many independent branches may run side by side.
+        parallel: how many independent branches, and partitions of one read, may run side by side.
+        retries: how often a step is tried again after a fault that may pass.
+        retry_wait: seconds before the first retry; doubled each time, with jitter.
+        prefetch_bytes: read ahead of the writer, up to this many bytes; 0 lets the writer pull.
+        dry_run: do everything but move data.
+        continues: id of the unfinished run whose key this is, or None.
+        compiled, registry: what the calling process holds already, for an engine inside it; others load their own.
     """
 
     manifest_dir: Path
@@ -46,6 +52,12 @@ class RunRequest:
     connections: Mapping[str, Any] = field(default_factory=dict)
     parallel: int = 1
     retries: int = 2
+    retry_wait: float = 0.5
+    prefetch_bytes: int = 0
+    dry_run: bool = False
+    continues: str | None = None
+    compiled: Any = None
+    registry: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,7 @@ class RunEvent:
 
     ``data`` holds what the event's schema allows: rows, bytes, duration_ms, written, deduplicated, skipped,
     unchanged, deleted, coerced, attempt, code, message, error {code, message, retryable, hint}.
+    A writer that cannot tell rows apart leaves its counts at zero; nothing here ever holds a value of a row.
     """
 
     event: EventName
@@ -74,9 +87,7 @@ class RunResult:
 class EngineRunner(Protocol):
     """What an engine's lazy target is: a callable object without state."""
 
-    def run(
-        self, request: RunRequest, emit: Callable[[RunEvent], None], cancelled: Callable[[], bool]
-    ) -> RunResult:
+    def run(self, request: RunRequest, emit: Callable[[RunEvent], None], cancelled: Callable[[], bool]) -> RunResult:
         """Run the manifest; call ``emit`` for every event, in order, from any thread.
 
         Never raises for what a step does: errors end up in the result.

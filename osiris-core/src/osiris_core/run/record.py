@@ -1,0 +1,92 @@
+"""The run record: one directory per run, whose names sort by time."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from osiris_core import atomic
+from osiris_core.canonical import pretty_json
+from osiris_core.errors import InvalidInputError
+from osiris_core.problems import did_you_mean
+
+EVENTS_FILE = "events.jsonl"
+RESULT_FILE = "result.json"
+REPORT_FILE = "report.html"
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """``20261123T084612.345Z-5f3a9c``: sorts by time, unique without asking anybody."""
+    now = (now or datetime.now(UTC)).astimezone(UTC)
+    return f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run on disk: ``cfg/``, ``events.jsonl``, ``result.json``, ``report.html``."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, state_dir: Path, run_id: str) -> RunRecord:
+        """Make the directory of a new run. Raises OSError."""
+        path = state_dir / "runs" / run_id
+        path.mkdir(parents=True)
+        return cls(path)
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    def events(self) -> list[dict[str, Any]]:
+        """Every whole line of the event log; a line cut short by a kill is left out."""
+        path = self.path / EVENTS_FILE
+        if not path.is_file():
+            return []
+        lines = path.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines[:-1] if line]
+
+    def result(self) -> dict[str, Any] | None:
+        """What ``write_result`` wrote; None while the run goes on, or when it was killed."""
+        path = self.path / RESULT_FILE
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Write ``result.json``, whole or not at all."""
+        atomic.write_text(self.path / RESULT_FILE, pretty_json(dict(result)))
+
+    def write_report(self, html: str) -> Path:
+        """Write ``report.html``; returns its path."""
+        path = self.path / REPORT_FILE
+        atomic.write_text(path, html)
+        return path
+
+
+def all_records(state_dir: Path) -> list[RunRecord]:
+    """Every run of a project, the oldest first."""
+    root = state_dir / "runs"
+    return [RunRecord(path) for path in sorted(root.iterdir()) if path.is_dir()] if root.is_dir() else []
+
+
+def find_record(state_dir: Path, run_id: str) -> RunRecord:
+    """The run called ``run_id``, a unique beginning of it, or ``last``. Raises InvalidInputError."""
+    records = all_records(state_dir)
+    if run_id == "last" and records:
+        return records[-1]
+    exact = [record for record in records if record.run_id == run_id]
+    found = exact or [record for record in records if run_id and record.run_id.startswith(run_id)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InvalidInputError(f'"{run_id}" begins {len(found)} run ids', code="OSI-V005", hint="write more of it")
+    names = [record.run_id for record in records]
+    raise InvalidInputError(
+        f'there is no run "{run_id}"',
+        code="OSI-V005",
+        hint=did_you_mean(run_id, names) if names else "nothing was run in this project yet",
+    )
