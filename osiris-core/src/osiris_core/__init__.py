@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from osiris_core.catalog.model import Catalog, Column, ForeignKey, Scope, Table
     from osiris_core.component import Component
     from osiris_core.connections import Connection
+    from osiris_core.context import ContextRequest, ContextSection, LLMProvider
     from osiris_core.drivers import (
         ArrowBatch,
         ArrowStream,
@@ -54,6 +55,7 @@ _HOMES = {
     "catalog.model": ("Catalog", "Column", "ForeignKey", "Scope", "Table"),
     "component": ("Component",),
     "connections": ("Connection",),
+    "context": ("ContextRequest", "ContextSection", "LLMProvider"),
     "drivers": (
         "ArrowBatch",
         "ArrowStream",
@@ -103,6 +105,8 @@ __all__ = [
     "ConfigurationError",
     "ConnectError",
     "Connection",
+    "ContextRequest",
+    "ContextSection",
     "DriftError",
     "Driver",
     "Engine",
@@ -112,6 +116,7 @@ __all__ = [
     "Fix",
     "ForeignKey",
     "InvalidInputError",
+    "LLMProvider",
     "OsirisError",
     "Partition",
     "PluginError",

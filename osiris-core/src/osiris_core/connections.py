@@ -249,7 +249,7 @@ class Connections:
             raise ConfigurationError(first.message, code=first.code, hint=first.hint, problems=self._file.problems)
         where = self._where if self._file.document is not None else f"{self._where}, which does not exist"
         raise ConfigurationError(
-            f'there is no connection "@{alias}" in {where}', code="OSI-C011", hint=did_you_mean(alias, self.aliases())
+            f'there is no connection "@{alias}" in {where}', code="OSI-C002", hint=did_you_mean(alias, self.aliases())
         )
 
     def _family_schema(self, alias: str) -> FamilySchema:
@@ -265,13 +265,13 @@ class Connections:
             return
         if family not in self._families:
             message = f'connection "{entry.alias}": there is no component family of this name'
-            yield Problem("OSI-C004", message, entry.place(("component",)), hint=did_you_mean(family, self._families))
+            yield Problem("OSI-C011", message, entry.place(("component",)), hint=did_you_mean(family, self._families))
             return
         yield from _reference_problems(entry)
         schema = self._schema_of(family)
         if schema is None:
             message = f'connection "{entry.alias}": components of {family} take no connection'
-            yield Problem("OSI-C004", message, entry.place(("component",)))
+            yield Problem("OSI-C011", message, entry.place(("component",)))
             return
         yield from self._field_problems(entry, schema)
 

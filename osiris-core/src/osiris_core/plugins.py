@@ -170,7 +170,8 @@ class Plugins:
             arguments = {"step": offered, "spec": spec, "catalog": catalog}
             changed = _run_failing("osiris_compile_step", impl, arguments, kind=CompileError)
             if changed is not None:
-                config = _typed(changed, dict, "osiris_compile_step", impl, kind=CompileError)
+                config = dict(changed) if isinstance(changed, Mapping) else changed
+                config = _typed(config, dict, "osiris_compile_step", impl, kind=CompileError)
                 step = replace(step, config=copy.deepcopy(config))
         return step.config
 
@@ -254,4 +255,4 @@ def _only(name: str, what: str, offered: Iterable[tuple[str, Any]]) -> Any:
         if item.name == name:
             return item
     hint = did_you_mean(name, [item.name for _, item in offered])
-    raise InvalidInputError(f'unknown {what} "{name}"', code="OSI-V005", hint=hint)
+    raise InvalidInputError(f'unknown {what} "{name}"', code="OSI-V051", hint=hint)

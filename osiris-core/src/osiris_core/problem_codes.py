@@ -170,6 +170,23 @@ _code(
     mend="Follow its message.",
 )
 
+_code(
+    "OSI-V050", "document", "The command line is not understood",
+    why="There is no such command or option, or an argument is missing.",
+    mend="Run: osiris --help, or osiris COMMAND --help",
+    example="osiris valdate orders.yaml → osiris validate orders.yaml",
+)
+_code(
+    "OSI-V051", "document", "The engine is not known",
+    why="No plugin offers an engine of this name.",
+    mend="Run: osiris engines list",
+    example="--engine locl → --engine local",
+)
+_code(
+    "OSI-V052", "document", "A file is in the way",
+    why="The command makes new files and never overwrites one.",
+    mend="Choose another place, or move the file away.",
+)
 # -- V1xx: keys, values and steps --------------------------------------------------------------------------
 _code(
     "OSI-V101", "schema", "A key is missing",
@@ -361,6 +378,11 @@ _code(
     mend="Let one step need the other's source through a transform, or write to different tables.",
 )
 _code(
+    "OSI-V143", "schema", "A writing step has no rows to give",
+    why="Rows end at a writer; nothing can take them from it.",
+    mend="Name the step that provides the rows.",
+)
+_code(
     "OSI-V150", "schema", "The SQL reads a table that is no input",
     why="A transform sees only the steps named in needs, each as a table of that name.",
     mend="Add the step to needs, or correct the name in the SQL.",
@@ -536,9 +558,56 @@ _code(
     example='connection: "@shp" → connection: "@shop"',
 )
 _code(
+    "OSI-C003", "configuration", "The connections file is not well formed",
+    why="osiris_connections.yaml holds connections (alias: fields) and profiles, nothing else.",
+    mend="Correct the place the message shows.",
+    example="connection: {shop: …} → connections: {shop: …}",
+)
+_code(
+    "OSI-C004", "configuration", "A connection has a field that is not known",
+    why="The component's connection schema does not have it, so it would change nothing.",
+    mend="Correct its name. `osiris components spec NAME` shows the fields.",
+    example="prot: 3306 → port: 3306",
+)
+_code(
+    "OSI-C005", "configuration", "A connection lacks a field",
+    why="The component cannot connect without it.",
+    mend="Add it. `osiris components spec NAME` shows the fields.",
+    example="shop: {component: mysql, host: db} → add database and user",
+)
+_code(
+    "OSI-C006", "configuration", "A field of a connection has a value that is not allowed",
+    why="Its type or its bounds are not those of the component's connection schema.",
+    mend="Correct it. The message never repeats the value, which may be a secret.",
+    example='port: "abc" → port: 3306',
+)
+_code(
+    "OSI-C007", "configuration", "A step may not change this field of the connection",
+    why="The component allows steps to override only the fields that its spec marks.",
+    mend="Set the field in the connection, or make a second connection.",
+)
+_code(
+    "OSI-C008", "configuration", "A secret stands in the connections file",
+    why="Files end up in repositories, backups and messages; secrets come from the environment only.",
+    mend="Name a variable instead, set it, and change the secret, which has been written down.",
+    example='password: hunter2 → password: "${SHOP_PASSWORD}"',
+)
+_code(
+    "OSI-C009", "configuration", "A reference to a variable is written wrongly",
+    why="A reference is ${NAME} with letters, digits and underscores.",
+    mend="Correct the name, or write $${ for a literal ${.",
+    example='host: "${db-host}" → host: "${DB_HOST}"',
+)
+_code(
     "OSI-C010", "configuration", "The system cannot be reached",
     why="It did not answer, or refused the login or a permission.",
     mend="Run: osiris doctor",
+)
+_code(
+    "OSI-C011", "configuration", "A connection names a component family that is not known",
+    why="`component` names the system, which is what stands before the dot in component names.",
+    mend="Correct it, or install the plugin that has it. `osiris components list` shows what there is.",
+    example="component: mysq → component: mysql",
 )
 _code(
     "OSI-C012", "configuration", "Nothing is cached for a connection",
@@ -550,6 +619,12 @@ _code(
     "OSI-C020", "configuration", "Secrets are missing",
     why="The connection names environment variables that are not set.",
     mend="Set them, or give a dotenv file with --secrets-file.",
+    example="osiris run orders.yaml --secrets-file .env",
+)
+_code(
+    "OSI-C021", "configuration", "The secrets file cannot be used",
+    why="It is missing, not readable, or a line is not NAME=value.",
+    mend="Correct the path or the line; # begins a comment, quotes are allowed.",
     example="osiris run orders.yaml --secrets-file .env",
 )
 _code(
@@ -624,7 +699,42 @@ _code(
     mend="Update the plugin that owns the component.",
 )
 _code(
-    "OSI-P010", "plugin", "Checking SQL needs sqlglot",
+    "OSI-P010", "plugin", "The spec does not follow spec.schema.json",
+    why="A required key is missing, a key is not known, or a value has the wrong form.",
+    mend="Follow the message.",
+    example="name: mysql → name: mysql.table",
+)
+_code(
+    "OSI-P011", "plugin", "A schema in the spec is not valid JSON Schema",
+    why="configSchema and connectionSchema follow JSON Schema 2020-12; editors and models read them too.",
+    mend="Correct the keyword at the place shown.",
+    example="type: strng → type: string",
+)
+_code(
+    "OSI-P012", "plugin", "An example of the spec does not validate",
+    why="Examples are what people and models copy; each must be a valid config of its mode.",
+    mend="Correct the example or the schema.",
+)
+_code(
+    "OSI-P013", "plugin", "Capabilities and modes of the spec do not agree",
+    why="What is full must belong to a mode, and each mode needs at least one capability that is full.",
+    mend="Add the mode, or change the capability.",
+    example="modes: [read], write.append: full → modes: [read, write]",
+)
+_code(
+    "OSI-P014", "plugin", "A reference in the spec leads nowhere",
+    why="$ref may name #/$defs/… of the same schema or a shared definition of Osiris.",
+    mend="Correct the name.",
+    example='$ref: "urn:osiris:schema:common:v1#/$defs/tabel" → …/table',
+)
+_code(
+    "OSI-P015", "plugin", "A secret of the spec is no field of the connection",
+    why="secrets are JSON Pointers into connectionSchema; one that leads nowhere would protect nothing.",
+    mend="Correct the pointer, or add the property.",
+    example="secrets: [/pasword] → secrets: [/password]",
+)
+_code(
+    "OSI-P020", "plugin", "Checking SQL needs sqlglot",
     why="The step holds SQL, and the package that parses it is not installed; unparsed SQL is never run.",
     mend="Run: pip install 'osiris-core[sql]'",
 )

@@ -81,7 +81,7 @@ def _load(file: Path, profile: str | None) -> Project:
     if problems:
         raise ConfigurationError(
             f"{file} has {len(problems)} {'problem' if len(problems) == 1 else 'problems'}: {problems[0].message}",
-            code="OSI-C002",
+            code="OSI-C001",
             hint=problems[0].hint,
             problems=problems,
         )
@@ -94,7 +94,7 @@ def _problems(document: Document, config: Any) -> list[Problem]:
     from osiris_core.json_schema import Codes, SchemaChecker
 
     schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
-    checker = SchemaChecker(schema, Codes("OSI-C002", "OSI-C002", "OSI-C002"))
+    checker = SchemaChecker(schema, Codes("OSI-C001", "OSI-C001", "OSI-C001"))
     return [
         replace(problem, file=document.file, span=document.span(problem.path, problem.on_key))
         for problem in checker.problems(config)
@@ -131,6 +131,6 @@ def checked_mode(mode: str, origin: str) -> ValidationMode:
     """``mode`` as a validation mode. Raises ConfigurationError naming ``origin``."""
     if mode not in MODES:
         raise ConfigurationError(
-            f'{origin} is "{mode}", which is no validation mode', code="OSI-C002", hint=did_you_mean(mode, MODES)
+            f'{origin} is "{mode}", which is no validation mode', code="OSI-C001", hint=did_you_mean(mode, MODES)
         )
     return mode

@@ -31,6 +31,11 @@ class Registry:
         self._drivers: dict[str, Driver] = {}
         plugins.register("core.drivers", DriverHooks(self), listed=False)
 
+    @property
+    def plugins(self) -> Plugins:
+        """The plugins whose components these are."""
+        return self._plugins
+
     def names(self) -> list[str]:
         """Every component name, sorted; those with two owners too."""
         return sorted(self._owned)
@@ -45,6 +50,10 @@ class Registry:
     def conflicts(self) -> dict[str, list[str]]:
         """Components that more than one plugin claims, with all their owners."""
         return {name: [item.owner for item in items] for name, items in self._owned.items() if len(items) > 1}
+
+    def owners(self, name: str) -> list[str]:
+        """Every plugin that claims ``name``."""
+        return [item.owner for item in self._owned.get(name, ())]
 
     def owner(self, name: str) -> str:
         """The plugin that owns ``name``. Raises like ``spec``."""
@@ -99,7 +108,7 @@ class Registry:
                 hint="uninstall one of them, or allow only one with OSIRIS_PLUGINS",
             )
         if not items:
-            raise InvalidInputError(f'unknown component "{name}"', code="OSI-V110", hint=self.hint_for(name))
+            raise InvalidInputError(f'unknown component "{name}"', code="OSI-V120", hint=self.hint_for(name))
         return items[0]
 
     def hint_for(self, name: str) -> str:

@@ -14,6 +14,10 @@ MASK = "***"
 SHORTEST_MASKED = 4
 
 
+#: Every secret made in this process, so that even an unexpected traceback can be redacted.
+_made: set[Secret] = set()
+
+
 class Secret:
     """A secret string. ``str``, ``repr``, ``format`` and pickling never show it; ``reveal()`` does."""
 
@@ -22,6 +26,7 @@ class Secret:
     def __init__(self, value: str, name: str = "") -> None:
         self._value = value
         self._name = name
+        _made.add(self)
 
     @property
     def name(self) -> str:
@@ -59,6 +64,11 @@ class Redactor:
         # Longest first, so that a secret which contains another is masked whole.
         self._values = sorted((v for v in values if len(v) >= SHORTEST_MASKED), key=len, reverse=True)
         self.too_short = sorted({s.name for s in secrets if 0 < len(s.reveal()) < SHORTEST_MASKED})
+
+    @classmethod
+    def of_process(cls) -> Redactor:
+        """Masks every secret that was made in this process so far."""
+        return cls(list(_made))
 
     def text(self, text: str) -> str:
         """``text`` with every known value replaced by ``***``."""

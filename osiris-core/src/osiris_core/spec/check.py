@@ -127,6 +127,30 @@ def _examples(spec: Mapping[str, Any]) -> Iterator[Problem]:
             yield problem.at("examples", index, "config")
 
 
+def check_driver(document: Document) -> list[Problem]:
+    """A warning when the driver of a valid spec cannot be loaded here; authors often check before installing."""
+    from osiris_core.errors import PluginError
+    from osiris_core.registry import load_driver
+
+    value = document.value
+    try:
+        load_driver(value["driver"], f'component "{value["name"]}"')
+    except PluginError as error:
+        span = document.span(("driver",))
+        return [
+            Problem(
+                "OSI-P004",
+                error.message,
+                ("driver",),
+                hint=error.hint,
+                severity="warning",
+                span=span,
+                file=document.file,
+            )
+        ]
+    return []
+
+
 def _secrets(spec: Mapping[str, Any]) -> Iterator[Problem]:
     """Each pointer leads to a property of the connection."""
     for index, pointer in enumerate(spec.get("secrets", ())):

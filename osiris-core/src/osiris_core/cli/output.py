@@ -1,0 +1,77 @@
+"""Printing: results on stdout, what is for people's eyes on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from osiris_core.problems import Problem, Span
+    from osiris_core.secrets import Redactor
+
+
+class Source(Protocol):
+    """A text that can show a piece of itself."""
+
+    @property
+    def file(self) -> str: ...
+    def snippet(self, span: Span) -> str: ...
+
+
+def emit_json(value: Any) -> None:
+    """Print ``value`` as JSON on stdout: the only thing a command with ``--json`` puts there."""
+    print(json.dumps(value, indent=2, ensure_ascii=not _prints_unicode()))
+
+
+def print_note(message: str) -> None:
+    """Tell a person something that is no result."""
+    print(message, file=sys.stderr)
+
+
+def print_problems(
+    problems: Iterable[Problem],
+    documents: Iterable[Source] = (),
+    *,
+    redactor: Redactor | None = None,
+) -> None:
+    """Print problems on stderr, each with its source line and caret when its document is known, and a summary."""
+    problems = list(problems)
+    sources = {document.file: document for document in documents}
+    for problem in problems:
+        text = format_problem(problem, sources.get(problem.file or ""))
+        print_note(redactor.text(text) if redactor else text)
+    errors = sum(problem.severity == "error" for problem in problems)
+    counts = [_count(errors, "error"), _count(len(problems) - errors, "warning")]
+    if problems:
+        print_note(f"\n{', '.join(filter(None, counts))}. osiris explain CODE tells more.")
+
+
+def format_problem(problem: Problem, document: Source | None = None) -> str:
+    """``file:line:column: error CODE: message``, the source with a caret, and the mend."""
+    place = problem.file or ""
+    if problem.span is not None:
+        place += f":{problem.span.line}:{problem.span.column}"
+    lines = [f"{place + ': ' if place else ''}{problem.severity} {problem.code}: {problem.message}"]
+    if document is not None and problem.span is not None:
+        lines.append(document.snippet(problem.span))
+    if problem.hint:
+        lines.append(f"  mend: {problem.hint}")
+    return "\n".join(lines)
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows in columns on stdout."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    for row in ([*heads], *cells):
+        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}" if number else ""
+
+
+def _prints_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
