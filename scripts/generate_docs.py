@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from argparse import _SubParsersAction
+from argparse import SUPPRESS, Action, ArgumentParser, _SubParsersAction
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +22,9 @@ from osiris_core.testing.cli import clean_environment, osiris_command
 ROOT = Path(__file__).parents[1]
 MADE = "<!-- Made by scripts/generate_docs.py; do not edit. -->"
 
+#: Options that every command has; the overview tells them once.
+COMMON = {"help", "json", "project", "no_plugins", "debug"}
+
 RANGES = {
     "OSI-V0": "The document",
     "OSI-V1": "Steps and their configuration",
@@ -35,10 +37,6 @@ RANGES = {
     "OSI-R1": "Data and types",
     "OSI-X0": "Bugs of ours",
 }
-
-
-COLUMNS = "100"
-os.environ["COLUMNS"] = COLUMNS  # argparse wraps its help to the width of the terminal
 
 
 def pages() -> dict[Path, str]:
@@ -200,22 +198,23 @@ def types_page() -> str:
 
 
 def cli_page() -> str:
-    """The help of ``osiris`` and of each of its commands."""
+    """Every command, made from the parsers: what they print as help differs between versions of Python."""
     lines = [
         "# Commands",
         MADE,
-        "What `osiris --help` and `osiris COMMAND --help` print. Machine output goes to stdout, what is for people to"
-        " stderr; `--json` makes every command's output JSON.",
+        "What `osiris --help` and `osiris COMMAND --help` tell. Machine output goes to stdout, what is for people to"
+        " stderr; `--json` makes every command's output JSON. [Exit codes](exit-codes.md) are the same everywhere.",
         f"```text\n{printed_help()}```",
     ]
-    for command, text in helps():
-        lines += [f"## osiris {command}", f"```text\n{text}```"]
+    for parser in parsers():
+        lines += command_section(parser)
+    for name, text in plugin_helps():
+        lines += [f"## osiris {name}", "A command of a plugin.", f"```text\n{text}```"]
     return "\n\n".join(lines) + "\n"
 
 
-def helps() -> Iterator[tuple[str, str]]:
-    """Every command and subcommand with its help: core's own, then those of plugins."""
-    from osiris_core.cli.commands import plugin_commands
+def parsers() -> Iterator[ArgumentParser]:
+    """The parser of each of core's commands and, after it, those of its subcommands."""
     from osiris_core.cli.main import COMMANDS
     from osiris_core.cli.parser import CommandParser
 
@@ -223,10 +222,44 @@ def helps() -> Iterator[tuple[str, str]]:
         module = import_module(target)
         parser = CommandParser(prog=f"osiris {name}", description=module.__doc__ or line)
         module.add_arguments(parser)
-        yield name, parser.format_help()
+        yield parser
         for action in parser._actions:
-            for inner, subparser in (action.choices or {}).items() if isinstance(action, _SubParsersAction) else ():
-                yield f"{name} {inner}", subparser.format_help()
+            if isinstance(action, _SubParsersAction):
+                yield from action.choices.values()
+
+
+def command_section(parser: ArgumentParser) -> Iterator[str]:
+    """A command's heading, description and arguments."""
+    actions = [action for action in parser._actions if action.dest not in COMMON and action.help != SUPPRESS]
+    positional = [usage_of(action) for action in actions if not action.option_strings]
+    yield f"## {parser.prog}"
+    yield "\n".join(line.replace("``", "`") for line in (parser.description or "").strip().splitlines())
+    yield f"```text\n{' '.join([parser.prog, *positional])}\n```"
+    rows = [f"| `{usage_of(action)}` | {help_of(action)} |" for action in actions if action.help]
+    if rows:
+        yield "\n".join(["| argument | |", "|---|---|", *rows])
+
+
+def usage_of(action: Action) -> str:
+    """How an argument is written."""
+    if isinstance(action, _SubParsersAction):
+        return "|".join(action.choices)
+    value = action.metavar or ("|".join(map(str, action.choices)) if action.choices else action.dest.upper())
+    value = value if isinstance(value, str) else " ".join(value)
+    if not action.option_strings:
+        return f"[{value}]" if action.nargs in {"?", "*"} else value
+    return ", ".join(action.option_strings) + ("" if action.nargs == 0 else f" {value}")
+
+
+def help_of(action: Action) -> str:
+    """An argument's line of help, safe within a table."""
+    return (action.help or "").replace("%%", "%").replace("|", r"\|")
+
+
+def plugin_helps() -> Iterator[tuple[str, str]]:
+    """What the commands of plugins print."""
+    from osiris_core.cli.commands import plugin_commands
+
     for command in plugin_commands():
         yield command.name, printed_help(command.name)
 
@@ -235,7 +268,7 @@ def printed_help(*command: str) -> str:
     """What a real process prints for ``--help``."""
     done = subprocess.run(
         [*osiris_command(), *command, "--help"],
-        env=clean_environment({"COLUMNS": COLUMNS}),
+        env=clean_environment({"COLUMNS": "100"}),
         cwd=ROOT,
         capture_output=True,
         text=True,
