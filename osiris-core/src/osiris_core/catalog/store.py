@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from osiris_core.catalog.cache import Entry, Question, read_entry, write_entry
 from osiris_core.catalog.model import Catalog, Scope
-from osiris_core.catalog.roles import has_role
 from osiris_core.connections import Connection
 from osiris_core.errors import ConnectError, OsirisError
 
@@ -112,7 +111,7 @@ class Catalogs:
 
     def _by_path(self, component: str) -> bool:
         """Whether the component finds its tables by path, where a listing may be a whole disk."""
-        return has_role(self._registry.spec(component).config_schema, "path")
+        return _has_role(self._registry.spec(component).config_schema, "path")
 
     def _unchecked(self, question: Question, entry: Entry | None) -> Catalog:
         if entry is None:
@@ -154,3 +153,10 @@ def _asked(driver: Driver, question: Question, call: Callable[[], _T]) -> _T:
         raise ConnectError(
             f"{question.name}: {fault.message}", code=fault.code, hint=fault.hint, retryable=fault.retryable
         ) from error
+
+
+def _has_role(schema: Any, role: str) -> bool:
+    """Whether any value that ``schema`` describes carries ``x-role: role``."""
+    if isinstance(schema, Mapping):
+        return schema.get("x-role") == role or any(_has_role(item, role) for item in schema.values())
+    return isinstance(schema, list) and any(_has_role(item, role) for item in schema)

@@ -35,7 +35,7 @@ def run(args: Namespace) -> int:
     if args.json:
         emit_json(_json(compiled, out))
     else:
-        print("\n".join(_lines(compiled, out)))  # noqa: T201
+        print("\n".join(_lines(compiled, out)))
     return EXIT_OK
 
 

@@ -38,7 +38,7 @@ def _list(session: Session, args: Namespace) -> int:
         emit_json({"connections": found})
     else:
         rows = [[f"@{item['alias']}", item["family"], _where(item["fields"]), _secrets(item)] for item in found]
-        print("\n".join(aligned(rows)) or "no connections yet: write osiris_connections.yaml")  # noqa: T201
+        print("\n".join(aligned(rows)) or "no connections yet: write osiris_connections.yaml")
     return EXIT_OK
 
 

@@ -30,5 +30,5 @@ def run(args: Namespace) -> int:
         emit_json({"equal": not found, "differences": [difference.to_json() for difference in found]})
     else:
         rows = [[difference.what, difference.where, difference.message] for difference in found]
-        print("\n".join(aligned(rows)) or "no difference")  # noqa: T201
+        print("\n".join(aligned(rows)) or "no difference")
     return EXIT_OK

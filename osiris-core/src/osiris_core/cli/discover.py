@@ -44,7 +44,7 @@ def run(args: Namespace) -> int:
         emit_json({"alias": alias, "notes": notes, "catalogs": [_json(*found) for found in chosen]})
     else:
         for catalog, tables in chosen:
-            print("\n".join(_lines(alias, catalog, tables)))  # noqa: T201
+            print("\n".join(_lines(alias, catalog, tables)))
     return 0
 
 

@@ -44,8 +44,8 @@ def report(findings: Findings, session: Session, *, as_json: bool) -> int:
         emit_json(redactor.value({"ok": not failed, "findings": [_json(*item) for item in _each(findings)]}))
     else:
         for subject, found in findings.items():
-            print(redactor.text("\n".join([shown(subject), *_lines(found), ""])))  # noqa: T201
-        print(_summary(findings))  # noqa: T201
+            print(redactor.text("\n".join([shown(subject), *_lines(found), ""])))
+        print(_summary(findings))
     return EXIT_CONFIGURATION if failed else EXIT_OK
 
 

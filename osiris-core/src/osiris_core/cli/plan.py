@@ -42,7 +42,7 @@ def run(args: Namespace) -> int:
         planned = [step.to_json() for step in steps]
         emit_json({"name": compiled.name, "fingerprint": compiled.fingerprint, "steps": planned})
     else:
-        print("\n".join(_lines(compiled, steps)))  # noqa: T201
+        print("\n".join(_lines(compiled, steps)))
     return EXIT_OK
 
 

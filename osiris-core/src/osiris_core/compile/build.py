@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from osiris_core.canonical import canonical_json, fingerprint, to_json
 from osiris_core.catalog.model import Catalog, Table
-from osiris_core.catalog.roles import TABLE_ROLES, with_role
 from osiris_core.compile.model import MANIFEST_VERSION, Compiled, manifest_fingerprint, schema_fingerprints
+from osiris_core.compile.tables import tables_of
 from osiris_core.errors import CompileError, ConfigurationError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def compile_pipeline(validation: Validation, session: Session) -> Compiled:
     pipeline = validation.pipeline
     if pipeline is None or not validation.ok:
         kind = ConfigurationError if validation.exit_code == ConfigurationError.exit_code else InvalidInputError
-        raise kind("the pipeline is not valid", problems=validation.problems)
+        document = validation.document
+        raise kind("the pipeline is not valid", problems=validation.problems, documents=[document])
     steps = [pipeline.step(step_id) for step_id in pipeline.order]
     parts = _Parts(pipeline, validation.document.value, steps)
     for step in steps:
@@ -80,8 +81,7 @@ def _compiled_config(step: StepView, spec: Spec, catalog: Catalog | None, sessio
 
 def _schemas(step: StepView, spec: Spec, catalog: Catalog) -> dict[str, Table | None]:
     """The tables the step names, as they are now; None for one that does not exist yet."""
-    names = {str(name) for _, name in with_role(step.config, spec.config_schema[step.mode], TABLE_ROLES)}
-    found = {name: catalog.table(name) for name in sorted(names)}
+    found = {name: catalog.table(name) for name in sorted(tables_of(step, spec))}
     return {name: table.shape() if table else None for name, table in found.items()}
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from osiris_core.catalog.changes import compare
 from osiris_core.catalog.model import Catalog
-from osiris_core.catalog.roles import TABLE_ROLES, with_role
 from osiris_core.compile.model import Compiled
+from osiris_core.compile.tables import tables_of
 from osiris_core.drivers import StepView
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def plan(compiled: Compiled, session: Session, ask: Ask) -> list[PlannedStep]:
 def _planned(step: StepView, compiled: Compiled, session: Session, catalog: Catalog | None) -> PlannedStep:
     spec = session.registry.spec(step.component)
     config = step.config
-    tables = tuple(dict.fromkeys(str(v) for _, v in with_role(config, spec.config_schema[step.mode], TABLE_ROLES)))
+    tables = tables_of(step, spec)
     writes = step.mode == "write"
     return PlannedStep(
         id=step.id,
