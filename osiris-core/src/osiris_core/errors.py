@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from osiris_core.oml import Document
     from osiris_core.problems import Problem
 
 EXIT_OK = 0
@@ -56,7 +57,10 @@ class OsirisError(Exception):
 
 
 class InvalidInputError(OsirisError):
-    """The input is wrong. ``problems`` holds everything found, not only the first."""
+    """The input is wrong. ``problems`` holds everything found, not only the first.
+
+    ``documents`` are the texts that may be shown around the problems: those that hold no secret.
+    """
 
     exit_code = EXIT_INVALID
     default_code = "OSI-V001"
@@ -68,9 +72,11 @@ class InvalidInputError(OsirisError):
         code: str | None = None,
         hint: str = "",
         problems: Sequence[Problem] = (),
+        documents: Sequence[Document] = (),
     ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.problems = tuple(problems)
+        self.documents = tuple(documents)
 
 
 class CompileError(OsirisError):
@@ -102,7 +108,7 @@ class ReconciliationError(RunError):
 class ConfigurationError(OsirisError):
     """The project, a connection, a secret or the installation is wrong.
 
-    ``problems`` holds everything found when the cause is a file with positions.
+    ``problems`` holds everything found when the cause is a file with positions; ``documents`` as in InvalidInputError.
     """
 
     exit_code = EXIT_CONFIGURATION
@@ -116,9 +122,11 @@ class ConfigurationError(OsirisError):
         hint: str = "",
         retryable: bool = False,
         problems: Sequence[Problem] = (),
+        documents: Sequence[Document] = (),
     ) -> None:
         super().__init__(message, code=code, hint=hint, retryable=retryable)
         self.problems = tuple(problems)
+        self.documents = tuple(documents)
 
 
 class ConnectError(ConfigurationError):
