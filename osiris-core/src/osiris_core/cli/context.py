@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print the brief, or the closed schema, or both as JSON; no secret, no row."""
-    from osiris_core.canonical import pretty_json
     from osiris_core.context import (
         DEFAULT_BUDGET,
         ContextRequest,
@@ -42,8 +42,8 @@ def run(args: Namespace) -> int:
     session = open_session(args)
     request = ContextRequest(args.request, args.comments)
     view = build_view(session, [alias_name(alias) for alias in args.connection], request)
-    for note in session.catalogs.notes:
-        print_note(note)
+    for remark in session.catalogs.notes:
+        print_note(remark)
     tables = shortlist(view, args.request, DEFAULT_BUDGET if args.budget is None else args.budget)
     if tables.left_out:
         print_note(f"{len(tables.left_out):,} of {len(view.tables):,} tables are over the budget and left out")
@@ -54,12 +54,12 @@ def run(args: Namespace) -> int:
         "brief": text,
         "schema": schema,
         "left_out": list(tables.left_out),
-        "tokens": {"brief": approximate_tokens(text), "schema": approximate_tokens(pretty_json(schema))},
+        "tokens": {"brief": approximate_tokens(text), "schema": approximate_tokens(json.dumps(schema))},
     }
     if args.tokens:
         text = f"brief {value['tokens']['brief']:,}\nschema {value['tokens']['schema']:,}\n"
     elif args.schema:
-        text = pretty_json(schema)
+        text = json.dumps(schema, indent=2, ensure_ascii=False)  # property order is the order a model answers in
     _deliver(value if args.json or args.format == "json" else text, args.out)
     return 0
 
@@ -67,10 +67,9 @@ def run(args: Namespace) -> int:
 def _deliver(value: Any, out: Path | None) -> None:
     if out is not None:
         from osiris_core.atomic import write_text
-        from osiris_core.canonical import pretty_json
 
-        write_text(out, value if isinstance(value, str) else pretty_json(value))
+        write_text(out, value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False) + "\n")
     elif isinstance(value, str):
-        print(value, end="" if value.endswith("\n") else "\n")  # noqa: T201
+        print(value, end="" if value.endswith("\n") else "\n")
     else:
         emit_json(value)

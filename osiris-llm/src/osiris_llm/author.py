@@ -1,0 +1,216 @@
+"""Authoring: request → form → grounding → OML → the one validator, with at most N repairs, each in the trail."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from osiris_core import InvalidInputError, Session
+from osiris_core.context import (
+    CLOSURES,
+    Closure,
+    ContextRequest,
+    SqlMove,
+    View,
+    build_view,
+    closed_schema,
+    enum_sizes,
+    parse_form,
+    render_moves,
+    render_sql,
+    shortlist,
+)
+from osiris_llm.grounding import Grounded, ground
+from osiris_llm.prompt import repair_messages, request_message, system_message
+from osiris_llm.provider import Message, Provider, Reply, SchemaTooLargeError, Usage
+from osiris_llm.trail import Trail
+
+DEFAULT_RETRIES = 2
+Status = Literal["written", "cannot", "question", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Authored:
+    """What came of a request.
+
+    ``status``: ``written`` (``oml`` validates), ``cannot`` (``message`` says why), ``question`` (``message`` asks),
+    ``failed`` (``oml`` is the best draft, if any, with ``problems``).
+    """
+
+    status: Status
+    oml: str = ""
+    message: str = ""
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    form: str = ""
+    attempts: int = 0
+    usage: Usage = field(default_factory=Usage)
+    trail: str = ""
+
+
+class Author:
+    """Writes pipelines for one session with one provider. Never runs them.
+
+    Args:
+        validate: gives the problems of OML text, empty when it is valid (the one validator).
+        now: the clock dates are resolved by (aware, UTC).
+        retries: repair attempts after the first answer.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        provider: Provider,
+        validate: Callable[[str], list[str]],
+        *,
+        now: Callable[[], datetime],
+        retries: int = DEFAULT_RETRIES,
+        aliases: Sequence[str] = (),
+        comments: bool = False,
+    ) -> None:
+        self._session = session
+        self._provider = provider
+        self._validate = validate
+        self._now = now
+        self._retries = retries
+        self._aliases = aliases
+        self._comments = comments
+        self._closure: Closure = "full"
+
+    def write(self, request: str, draft: str = "") -> Authored:
+        """One request, or with ``draft`` (an earlier ``Authored.form``) one change to it."""
+        view = build_view(self._session, self._aliases, ContextRequest(request, self._comments))
+        tables = shortlist(view, request)
+        view = _narrowed(view, tables.left_out)
+        trail = Trail(self._session.project.state_dir, self._session.redactor)
+        messages = [
+            system_message(view, tables, comments=self._comments),
+            request_message(request, draft),
+        ]
+        result = self._attempts(messages, f"{draft} {request}" if draft else request, view, trail)
+        trail.event("finished", status=result.status, attempts=result.attempts)
+        return result
+
+    def _attempts(self, messages: list[Message], request: str, view: View, trail: Trail) -> Authored:
+        usage, best = Usage(), Authored("failed", message="the model gave no usable answer")
+        for attempt in range(1, self._retries + 2):
+            answer, schema = self._ask(messages, view, trail)
+            usage = _added(usage, answer.usage)
+            outcome = self._judge(answer, schema, request, view)
+            trail.attempt(messages, answer, list(outcome.problems), closure=self._closure)
+            best = outcome if outcome.oml or not best.oml else best
+            if outcome.status != "failed":
+                return _counted(outcome, attempt, usage, trail)
+            messages = [*messages[:2], *repair_messages(answer.text, list(outcome.problems))]
+        return _counted(best, self._retries + 1, usage, trail)
+
+    def _ask(self, messages: list[Message], view: View, trail: Trail) -> tuple[Reply, dict[str, Any]]:
+        """One call, stepping down to a smaller schema where the provider refuses the closed one for its size."""
+        steps = CLOSURES[CLOSURES.index(self._first_closure(view)) :]
+        for closure in steps:
+            self._closure = closure
+            schema = closed_schema(view, closure)
+            try:
+                return self._provider.complete(messages, schema), schema
+            except SchemaTooLargeError:
+                trail.event("schema_refused", closure=closure, provider=self._provider.name)
+        raise InvalidInputError(
+            f"{self._provider.name} takes no schema for {len(view.tables):,} tables",
+            hint="name fewer connections with --connection",
+        )
+
+    def _first_closure(self, view: View) -> Closure:
+        values, characters = enum_sizes(view)
+        limits = self._provider.limits
+        too_many = limits.enum_values and values > limits.enum_values
+        too_long = limits.enum_characters and characters > limits.enum_characters
+        closure: Closure = "tables" if too_many or too_long else "full"
+        return max(closure, self._closure, key=CLOSURES.index)
+
+    def _judge(self, answer: Reply, schema: dict[str, Any], request: str, view: View) -> Authored:
+        if answer.finish == "refusal":
+            return Authored("cannot", message=f"the model declined: {answer.text[:300]}")
+        if answer.finish == "length":
+            return Authored("failed", problems=("the answer was cut off; answer shorter",))
+        try:
+            # Held against the closed schema at every step down: what the provider let through is caught here.
+            form = parse_form(answer.value, closed_schema(view))
+        except InvalidInputError as error:
+            return Authored("failed", problems=(error.message,))
+        grounded = ground(form, request, view, self._now())
+        if grounded.refusal:
+            return Authored("cannot", message=grounded.refusal, notes=grounded.notes)
+        if grounded.question:
+            return Authored("question", message=grounded.question, notes=grounded.notes)
+        return self._rendered(grounded, answer, request, view)
+
+    def _rendered(self, grounded: Grounded, answer: Reply, request: str, view: View) -> Authored:
+        name = _slug(grounded)
+        notes = ["Written by osiris chat from the request:", *_wrapped(request), *grounded.notes]
+        try:
+            if isinstance(grounded.answer, SqlMove):
+                oml = render_sql(grounded.answer, view, name=name, notes=notes)
+            else:
+                oml = render_moves(grounded.answer or (), view, name=name, notes=notes)
+        except InvalidInputError as error:
+            return Authored("failed", problems=(error.message,), notes=grounded.notes)
+        problems = tuple(self._validate(oml))
+        status: Status = "failed" if problems else "written"
+        form = json.dumps(answer.value, ensure_ascii=False)
+        return Authored(status, oml=oml, notes=grounded.notes, problems=problems, form=form)
+
+
+def _narrowed(view: View, left_out: Sequence[str]) -> View:
+    """``view`` without the tables that did not fit, so that the schema holds what the brief shows."""
+    if not left_out:
+        return view
+    from dataclasses import replace
+
+    dropped = {(view.tables[name].source.alias, view.tables[name].table.name) for name in left_out}
+    sources = [
+        replace(
+            source,
+            catalog=replace(
+                source.catalog,
+                tables=tuple(t for t in source.catalog.tables if (source.alias, t.name) not in dropped),
+                partial=True,
+            ),
+        )
+        for source in view.sources
+    ]
+    return View(tuple(sources), view.hints, view.transform)
+
+
+def _counted(outcome: Authored, attempts: int, usage: Usage, trail: Trail) -> Authored:
+    from dataclasses import replace
+
+    return replace(outcome, attempts=attempts, usage=usage, trail=str(trail.directory))
+
+
+def _added(one: Usage, other: Usage) -> Usage:
+    return Usage(
+        one.prompt_tokens + other.prompt_tokens,
+        one.output_tokens + other.output_tokens,
+        one.cached_tokens + other.cached_tokens,
+    )
+
+
+def _slug(grounded: Grounded) -> str:
+    if isinstance(grounded.answer, SqlMove):
+        words = [grounded.answer.table, "to", grounded.answer.to]
+    else:
+        moves = grounded.answer or ()
+        words = [*dict.fromkeys(move.table for move in moves), "to", *dict.fromkeys(move.to for move in moves)]
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")[:60] or "pipeline"
+
+
+def _wrapped(text: str) -> list[str]:
+    from textwrap import wrap
+
+    from osiris_core.context import printable
+
+    return [f"  {line}" for line in wrap(printable(text, 2000), 100)]

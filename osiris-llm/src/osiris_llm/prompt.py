@@ -1,0 +1,56 @@
+"""The prompt: rules, examples, the compact catalogue, then the request. All but the last are byte-stable."""
+
+from __future__ import annotations
+
+from osiris_core.context import Shortlist, View, brief
+from osiris_llm.provider import Message
+
+RULES = """\
+You turn a request for copying data into a small form. Code checks the form and writes the pipeline.
+- Use only the connections, tables and columns listed below. Copy their names letter by letter.
+- "asked": the words of the request that name what to read.
+- If something asked for does not exist or is not copying, answer {"cannot": reason, "question": what you need to know}.
+- "columns": [] means all. "where": only conditions the request states. "keys": [] means the primary key.
+- "mode": append adds rows, merge updates by key, replace makes the target equal to the source.
+- Values are text. Times may be: today, yesterday, last_week, last_month, this_year, last_7_days, 2026-03, \
+since:2026-01-01, 2026-01..2026-03; put them in "value" with op "=".
+- "incremental": true only if the request says so. "renames": only if the request renames a column.
+"""
+
+SQL_RULE = """\
+- Use {"sql": ...} only for joins, sums or computed columns. "inputs" are the tables, the query reads them by name.
+"""
+
+#: The refusal comes first: without it, impossible requests get valid and wrong plans.
+EXAMPLES = """\
+Examples (for other databases):
+Request: copy the payroll table to archive
+{"asked": "payroll table", "answer": \
+{"cannot": "missing_table", "question": "There is no table payroll; which table do you mean?"}}
+Request: merge the visits of country NL since March 2026 into archive
+{"asked": "visits", "answer": {"moves": [{"from": "visits", "columns": [], \
+"where": [{"column": "country", "op": "=", "value": "NL"}, {"column": "visited_at", "op": "=", "value": "since:2026-03-01"}], "renames": [], "incremental": false, \
+"to": "archive", "table": "visits", "mode": "merge", "keys": []}]}}
+"""
+
+
+def system_message(view: View, tables: Shortlist, *, comments: bool = False) -> Message:
+    """The stable part: equal bytes for equal catalogues, so that a provider's cache holds it."""
+    rules = RULES + (SQL_RULE if view.transform else "")
+    text = f"{rules}\n{EXAMPLES}\nConnections and tables:\n{brief(view, only=set(tables.chosen), comments=comments)}"
+    return Message("system", text)
+
+
+def request_message(request: str, draft: str = "") -> Message:
+    """The user's words; ``draft`` is the form that a follow-up amends."""
+    amended = f"The form so far:\n{draft}\nChange it as asked, keep the rest.\n" if draft else ""
+    return Message("user", f"{amended}Request: {request.strip()}")
+
+
+def repair_messages(answer: str, problems: list[str]) -> list[Message]:
+    """One more try: the answer and only its problems."""
+    listed = "\n".join(f"- {problem}" for problem in problems[:6])
+    return [
+        Message("assistant", answer),
+        Message("user", f"That form has problems:\n{listed}\nAnswer with a mended form."),
+    ]

@@ -1,0 +1,1 @@
+"""One module a provider: thin, native, and imported only when a chat starts."""
