@@ -29,7 +29,8 @@ Request: copy the payroll table to archive
 {"cannot": "missing_table", "question": "There is no table payroll; which table do you mean?"}}
 Request: merge the visits of country NL since March 2026 into archive
 {"asked": "visits", "answer": {"moves": [{"from": "visits", "columns": [], \
-"where": [{"column": "country", "op": "=", "value": "NL"}, {"column": "visited_at", "op": "=", "value": "since:2026-03-01"}], "renames": [], "incremental": false, \
+"where": [{"column": "country", "op": "=", "value": "NL"}, \
+{"column": "visited_at", "op": "=", "value": "since:2026-03-01"}], "renames": [], "incremental": false, \
 "to": "archive", "table": "visits", "mode": "merge", "keys": []}]}}
 """
 

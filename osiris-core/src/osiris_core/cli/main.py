@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "components": ("list, print and check component specs", "osiris_core.cli.components"),
     "connections": ("list and test connections", "osiris_core.cli.connections"),
     "discover": ("show the tables and columns behind a connection", "osiris_core.cli.discover"),
+    "context": ("show what a model is told, and the schema it answers in", "osiris_core.cli.context"),
+    "prompts": ("another name: prompts build-context is context", "osiris_core.cli.prompts"),
     "validate": ("check a pipeline against specs and what really exists", "osiris_core.cli.validate"),
     "upgrade": ("rewrite a pipeline of an older dialect", "osiris_core.cli.upgrade"),
     "compile": ("compile a pipeline to a canonical manifest", "osiris_core.cli.compile"),
