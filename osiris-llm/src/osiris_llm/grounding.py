@@ -147,11 +147,14 @@ class _Move:
         self.move = replace(self.move, source=cued[0].name)
 
     def _columns_name_the_table(self) -> bool:
-        """Whether the columns that the request names are found in one table only, the one that was chosen."""
-        if not self.mentions.columns:
-            return False
+        """Whether one table only has the columns that the request names; it is read then."""
         holders = [ref for ref in self.view.tables.values() if _holds(ref, self.mentions.columns)]
-        return [ref.name for ref in holders] == [self.move.source]
+        if not self.mentions.columns or len(holders) != 1:
+            return False
+        if holders[0].name != self.move.source:
+            self._note(f'read "{holders[0].name}", the only table that has {_listed(self.mentions.columns)}')
+            self.move = replace(self.move, source=holders[0].name)
+        return True
 
     def _columns_belong(self) -> None:
         used = {*self.move.columns, *(c.column for c in self.move.where), *(r.column for r in self.move.renames)}
