@@ -126,7 +126,8 @@ class Connections:
     def problems(self) -> list[Problem]:
         """Everything wrong with the file, with line and caret; no message holds a value of a field."""
         found = [problem for alias in self.aliases() for problem in self._alias_problems(self._entry(alias))]
-        return [*self._file.problems, *(self._file.located(problem) for problem in found)]
+        located = [*self._file.problems, *(self._file.located(problem) for problem in found)]
+        return sorted(located, key=lambda problem: problem.span or ())
 
     def problems_of(self, aliases: Iterable[str]) -> list[Problem]:
         """The problems that concern these aliases: the file's own, and theirs."""

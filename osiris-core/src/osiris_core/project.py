@@ -84,6 +84,7 @@ def _load(file: Path, profile: str | None) -> Project:
             code="OSI-C001",
             hint=problems[0].hint,
             problems=problems,
+            documents=[document],
         )
     profiles = config.get("profiles", {})
     profile = profile or config.get("profile")

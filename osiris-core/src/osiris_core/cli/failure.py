@@ -39,7 +39,7 @@ def report(error: Exception, *, as_json: bool, debug: bool) -> int:
         emit_json(redactor.value(_as_json(code, message, hint, exit_code, problems)))
         return exit_code
     if problems:
-        documents = {**_masked_sources(problems), **getattr(error, "documents", {})}
+        documents = [*_masked_sources(problems), *getattr(error, "documents", ())]
         print_problems(problems, documents, redactor=redactor)
     else:
         print(redactor.text(f"error {code}: {message}"), file=sys.stderr)

@@ -24,8 +24,8 @@ def component_schema(spec: Spec, mode: str | None = None) -> dict[str, Any]:
                 f'{spec.name} has no mode "{mode}"', code="OSI-V121", hint=did_you_mean(mode, spec.modes)
             )
         title = f"{spec.title}: config of a {mode} step"
-        return {**head, "$id": f"{head['$id']}:{mode}", "title": title, **spec.config_schema[mode]}
-    parts: dict[str, Mapping[str, Any]] = {f"config.{name}": schema for name, schema in spec.config_schema.items()}
+        return {**head, "$id": f"{head['$id']}:{mode}", "title": title, **step_schema(spec, mode)}
+    parts: dict[str, Mapping[str, Any]] = {f"config.{name}": step_schema(spec, name) for name in spec.config_schema}
     if spec.connection_schema is not None:
         parts["connection"] = spec.connection_schema
     definitions = Definitions()
@@ -35,11 +35,26 @@ def component_schema(spec: Spec, mode: str | None = None) -> dict[str, Any]:
         **head,
         "title": spec.title,
         "description": spec.description or spec.title,
-        "type": "object",
-        "properties": {name: {"$ref": f"#/$defs/{name}"} for name in parts},
-        "additionalProperties": False,
+        "anyOf": [{"$ref": f"#/$defs/config.{name}"} for name in spec.config_schema],
         "$defs": definitions.schemas,
     }
+
+
+def step_schema(spec: Spec, mode: str) -> dict[str, Any]:
+    """The schema of a step's config, with the fields of its connection that a step may override."""
+    schema = dict(spec.config_schema[mode])
+    connection = spec.connection_schema or {}
+    own: Mapping[str, Any] = schema.get("properties", {})
+    overrides = {
+        name: field
+        for name, field in connection.get("properties", {}).items()
+        if isinstance(field, Mapping) and field.get("x-override") == "allowed" and name not in own
+    }
+    if not overrides:
+        return schema
+    definitions = {**connection.get("$defs", {}), **schema.get("$defs", {})}
+    schema["properties"] = {**own, **overrides}
+    return {**schema, "$defs": definitions} if definitions else schema
 
 
 class Definitions:
