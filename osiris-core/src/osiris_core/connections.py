@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from osiris_core.connection_file import (
@@ -89,12 +90,14 @@ class Connections:
         families: Collection[str],
         source: SecretSource,
         where: str = "osiris_connections.yaml",
+        root: FilePath | None = None,
     ) -> None:
         self._file = file
         self._schema_of = schema_of
         self._families = families
         self._source = source
         self._where = where
+        self._root = root or FilePath()
 
     @classmethod
     def load(
@@ -106,7 +109,7 @@ class Connections:
     ) -> Connections:
         """Read the project's connections file with its profile. What is wrong ends up in ``problems``."""
         file = read_connection_file(project.connections_file, project.profile, project.profiles)
-        return cls(file, schema_of, families, source, str(project.connections_file))
+        return cls(file, schema_of, families, source, str(project.connections_file), project.root)
 
     @property
     def source(self) -> MaskedSource | None:
@@ -194,6 +197,10 @@ class Connections:
         names = self.secret_references(alias)
         fields = {**_defaults(schema), **_with_secrets(filled, names, schema.secrets)}
         fields.pop("component", None)
+        for name, value in fields.items():
+            # A driver is never told where the project is, except when it runs: paths reach it whole.
+            if schema.property(name).get("x-role") == "path" and isinstance(value, str):
+                fields[name] = str(self._root / value)
         return Connection(alias, self.family(alias), fields)
 
     def _filled(self, alias: str, fields: Mapping[str, Any], schema: FamilySchema) -> dict[str, Any]:
