@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 from osiris_core.drivers import StepView
@@ -13,7 +12,6 @@ from osiris_core.oml.params import Param, ParamError, bind, convert
 from osiris_core.problems import Path, Problem, did_you_mean
 
 OML_VERSION = "0.0.1"
-_EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,8 @@ class Pipeline:
     params: Mapping[str, Param]
     steps: tuple[StepView, ...]
     order: tuple[str, ...]
-    values: Mapping[str, Any] = _EMPTY
-    given: Mapping[str, Any] = _EMPTY
+    values: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
     sql_paths: Mapping[str, frozenset[Path]] = field(default_factory=dict)
 
     def step(self, step_id: str) -> StepView:
