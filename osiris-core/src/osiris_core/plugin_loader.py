@@ -19,7 +19,7 @@ from typing import Any, Literal
 import pluggy
 
 from osiris_core import API_VERSION, hookspecs
-from osiris_core.problems import did_you_mean
+from osiris_core.problems import did_you_mean, one_line
 
 GROUP = "osiris"
 #: Comma list of the plugins that may load; empty means none but core's own. Unset means all.
@@ -207,16 +207,6 @@ def _missing(allow: Sequence[str] | None, names: Iterable[str]) -> Iterator[Plug
             state="missing",
             error=f"{POLICY_VARIABLE} names it, but it is not installed; {did_you_mean(name, names)}",
         )
-
-
-def one_line(error: BaseException, limit: int = 300) -> str:
-    """``Type: message`` on one line, whatever the exception's ``__str__`` does."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:
-        text = "(its message cannot be shown)"
-    text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def guard(call: Callable[[], Any]) -> Any:

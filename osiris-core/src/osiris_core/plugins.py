@@ -24,10 +24,9 @@ from osiris_core.plugin_loader import (
     PluginStatus,
     guard,
     load_into,
-    one_line,
     policy_from_environment,
 )
-from osiris_core.problems import did_you_mean
+from osiris_core.problems import did_you_mean, one_line
 
 if TYPE_CHECKING:
     from osiris_core.catalog.model import Catalog, Scope

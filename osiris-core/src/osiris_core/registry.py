@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from osiris_core.driver_hooks import DriverHooks
+from osiris_core.driver_loader import load_driver
 from osiris_core.errors import InvalidInputError, PluginError
-from osiris_core.plugin_loader import one_line
 from osiris_core.problems import did_you_mean
 from osiris_core.spec.loader import load_spec
 
@@ -115,41 +114,3 @@ class Registry:
         """How to mend an unknown component name: a near one, and which plugins are not as they should be."""
         hints = [did_you_mean(name, self.names()), *self._plugins.complaints()]
         return "; ".join(filter(None, hints))
-
-
-def load_driver(target: str, what: str) -> Driver:
-    """An instance of the driver class ``target`` (``"module:attr"``); ``what`` names its user in errors.
-
-    Raises PluginError.
-    """
-    from osiris_core.drivers import Driver
-
-    module_name, _, attribute = target.partition(":")
-    try:
-        driver_class = getattr(import_module(module_name), attribute)
-        driver = driver_class()
-    except KeyboardInterrupt:
-        raise
-    except ModuleNotFoundError as error:
-        raise _missing_module(error, module_name, target, what) from error
-    except BaseException as error:
-        raise PluginError(
-            f"the driver {target} of {what} cannot be loaded: {one_line(error)}", code="OSI-P004"
-        ) from error
-    if not isinstance(driver, Driver):
-        raise PluginError(f"the driver {target} of {what} is not a subclass of osiris_core.Driver", code="OSI-P004")
-    return driver
-
-
-def _missing_module(error: ModuleNotFoundError, module: str, target: str, what: str) -> PluginError:
-    """The module itself is missing (the plugin is wrong), or something that it imports (an installation is)."""
-    missing = error.name or ""
-    if module == missing or module.startswith(f"{missing}."):
-        return PluginError(
-            f'the driver {target} of {what} does not exist: there is no module "{missing}"', code="OSI-P004"
-        )
-    return PluginError(
-        f'the driver {target} of {what} needs the module "{missing}", which is not installed',
-        code="OSI-P004",
-        hint=f'install the package that provides "{missing}", or install the plugin again',
-    )

@@ -130,7 +130,7 @@ def _examples(spec: Mapping[str, Any]) -> Iterator[Problem]:
 def check_driver(document: Document) -> list[Problem]:
     """A warning when the driver of a valid spec cannot be loaded here; authors often check before installing."""
     from osiris_core.errors import PluginError
-    from osiris_core.registry import load_driver
+    from osiris_core.driver_loader import load_driver
 
     value = document.value
     try:
