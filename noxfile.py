@@ -16,7 +16,6 @@ nox.options.error_on_missing_interpreters = True
 
 ROOT = Path(__file__).parent
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("osiris-*/pyproject.toml"))
-PLUGINS = [name for name in PACKAGES if name != "osiris-core"]
 #: What the packages' own tests need beside the packages. Versions are in constraints.txt.
 TEST_TOOLS = ["coverage", "hypothesis", "pytest", "pytest-randomly", "pytest-timeout", "pytest-xdist", "uv"]
 LINT_TOOLS = ["ruff", "mypy", "import-linter", "nox", "types-pyyaml"]
@@ -25,10 +24,15 @@ COVERAGE = {"osiris-core": 85}
 COVERAGE_OF_PLUGINS = 80
 
 
-def editable(extras: str = "data,sql,testing") -> list[str]:
-    """Every package of the workspace, as arguments to install."""
-    plugins = [part for name in PLUGINS for part in ("-e", f"./{name}")]
-    return ["-e", f"./osiris-core[{extras}]", *plugins]
+def editable() -> list[str]:
+    """Every package of the workspace with all its extras, as arguments to install."""
+    return [part for name in PACKAGES for part in ("-e", f"./{name}[{','.join(extras(name))}]".replace("[]", ""))]
+
+
+def extras(package: str) -> list[str]:
+    """The extras that a package declares."""
+    project = tomllib.loads((ROOT / package / "pyproject.toml").read_text("utf-8"))["project"]
+    return sorted(project.get("optional-dependencies", {}))
 
 
 def environment(session: nox.Session) -> None:
@@ -135,8 +139,7 @@ def release(session: nox.Session) -> None:
     session.run("twine", "check", "--strict", *files)
     for package in PACKAGES:
         install_alone(session, dist, package)
-    versions = {p: tomllib.loads((ROOT / p / "pyproject.toml").read_text())["project"]["name"] for p in PACKAGES}
-    session.log(f"{len(files)} files for {len(versions)} packages in dist/")
+    session.log(f"{len(files)} files for {len(PACKAGES)} packages in dist/")
 
 
 @nox.session
