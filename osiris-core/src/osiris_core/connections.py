@@ -8,6 +8,17 @@ from functools import cached_property
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
+from osiris_core.connection_fields import (
+    FamilySchema,
+    as_type,
+    has_reference,
+    leaves,
+    pointer_to,
+    references,
+    whole_reference,
+    with_secrets,
+    without,
+)
 from osiris_core.connection_file import (
     REFERENCE,
     VARIABLE,
@@ -17,12 +28,11 @@ from osiris_core.connection_file import (
     read_connection_file,
 )
 from osiris_core.errors import ConfigurationError, SecretError
-from osiris_core.problems import Path, Problem, did_you_mean
+from osiris_core.problems import Problem, did_you_mean
 from osiris_core.secrets import Secret, SecretSource
 
 if TYPE_CHECKING:
     from osiris_core.project import Project
-    from osiris_core.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,37 +57,7 @@ class Connection:
 
     def secrets(self) -> list[Secret]:
         """Every secret value of this connection, nested ones included."""
-        return [value for _, value in _leaves(self.fields) if isinstance(value, Secret)]
-
-
-@dataclass(frozen=True, slots=True)
-class FamilySchema:
-    """What the components of one family say about their connection.
-
-    Attributes:
-        schema: self-contained JSON Schema of the fields.
-        secrets: JSON Pointers into them.
-    """
-
-    schema: Mapping[str, Any]
-    secrets: frozenset[str]
-
-    @classmethod
-    def of(cls, specs: Iterable[Spec]) -> FamilySchema | None:
-        """The family's schema: that of its first component that takes a connection; secrets are everybody's."""
-        specs = [spec for spec in specs if spec.connection_schema is not None]
-        if not specs or specs[0].connection_schema is None:
-            return None
-        return cls(specs[0].connection_schema, frozenset(pointer for spec in specs for pointer in spec.secrets))
-
-    def property(self, name: str) -> Mapping[str, Any]:
-        """The schema of field ``name``, or an empty one."""
-        found = self.schema.get("properties", {}).get(name, {})
-        return found if isinstance(found, Mapping) else {}
-
-    def may_override(self, name: str) -> bool:
-        """Whether a step's config may set field ``name``."""
-        return bool(self.property(name).get("x-override") == "allowed")
+        return [value for _, value in leaves(self.fields) if isinstance(value, Secret)]
 
 
 class Connections:
@@ -136,20 +116,20 @@ class Connections:
         """The problems that concern these aliases: the file's own, and theirs."""
         wanted = set(aliases)
         others = {entry.path: alias for alias, entry in self._file.aliases.items() if alias not in wanted}
-        return [problem for problem in self.problems if not any(_below(problem.path, path) for path in others)]
+        return [problem for problem in self.problems if not any(problem.path[: len(path)] == path for path in others)]
 
     def secret_names(self, aliases: Iterable[str]) -> list[str]:
         """Names of all environment variables that these aliases need, sorted."""
-        return sorted({name for alias in aliases for name in _references(self._entry(alias).fields)})
+        return sorted({name for alias in aliases for name in references(self._entry(alias).fields)})
 
     def secret_references(self, alias: str) -> dict[str, str]:
         """JSON Pointer into the connection to the name of the variable, for every secret field that is set."""
         entry, schema = self._entry(alias), self._family_schema(alias)
-        leaves = {_pointer(path): value for path, value in _leaves(entry.fields)}
+        leaves = {pointer_to(path): value for path, value in leaves(entry.fields)}
         return {
             pointer: name
             for pointer in sorted(schema.secrets)
-            if (name := _whole_reference(leaves.get(pointer))) is not None
+            if (name := whole_reference(leaves.get(pointer))) is not None
         }
 
     def identity(self, alias: str) -> dict[str, Any]:
@@ -159,9 +139,9 @@ class Connections:
         """
         self._refuse_problems([alias])
         schema = self._family_schema(alias)
-        fields = _without(self._entry(alias).fields, schema.secrets)
-        self._refuse_missing(_references(fields), [alias])
-        return {**_defaults(schema), **self._filled(alias, fields, schema)}
+        fields = without(self._entry(alias).fields, schema.secrets)
+        self._refuse_missing(references(fields), [alias])
+        return {**schema.defaults(), **self._filled(alias, fields, schema)}
 
     def resolve(
         self, aliases: Iterable[str], overrides: Mapping[str, Mapping[str, Any]] | None = None
@@ -195,7 +175,7 @@ class Connections:
                 problems=[self._file.located(_moved(problem, entry)) for problem in problems],
             )
         names = self.secret_references(alias)
-        fields = {**_defaults(schema), **_with_secrets(filled, names, schema.secrets)}
+        fields = {**schema.defaults(), **with_secrets(filled, names, schema.secrets)}
         fields.pop("component", None)
         for name, value in fields.items():
             # A driver is never told where the project is, except when it runs: paths reach it whole.
@@ -207,13 +187,13 @@ class Connections:
         """The fields with variables replaced by their values, as the types that the schema wants."""
         filled: dict[str, Any] = {}
         for name, value in fields.items():
-            whole = _whole_reference(value)
+            whole = whole_reference(value)
             text = self._substituted(value)
             if whole is None:
                 filled[name] = text
                 continue
             try:
-                filled[name] = _as_type(text, schema.property(name).get("type"))
+                filled[name] = as_type(text, schema.property(name).get("type"))
             except ValueError as error:
                 raise ConfigurationError(
                     f'@{alias}: the value of ${{{whole}}} for "{name}" {error}', code="OSI-C006"
@@ -232,7 +212,7 @@ class Connections:
     def _refuse_missing(self, names: Iterable[str], aliases: Collection[str]) -> None:
         missing = self._source.missing(names)
         if missing:
-            users = [alias for alias in aliases if set(_references(self._entry(alias).fields)) & set(missing)]
+            users = [alias for alias in aliases if set(references(self._entry(alias).fields)) & set(missing)]
             plural = "variables are" if len(missing) > 1 else "variable is"
             raise SecretError(
                 f"{len(missing)} environment {plural} not set: {', '.join(missing)} "
@@ -285,13 +265,13 @@ class Connections:
 
     def _field_problems(self, entry: AliasEntry, schema: FamilySchema) -> Iterator[Problem]:
         fields = {name: value for name, value in entry.fields.items() if name != "component"}
-        leaves = dict(_leaves(fields))
-        unresolved = {path for path, value in leaves.items() if _has_reference(value)}
+        leaves = dict(leaves(fields))
+        unresolved = {path for path, value in leaves.items() if has_reference(value)}
         for problem in _check(schema.schema, fields):
             if problem.path not in unresolved:  # what a variable holds is looked at when it is filled in
                 yield _moved(problem, entry)
         for path, value in leaves.items():
-            if _pointer(path) in schema.secrets and value not in (None, "") and _whole_reference(value) is None:
+            if pointer_to(path) in schema.secrets and value not in (None, "") and whole_reference(value) is None:
                 message = f'"{path[-1]}" of "{entry.alias}" is a secret and must not stand in the file'
                 hint = (
                     f"write ${{{entry.alias.upper().replace('-', '_')}_{str(path[-1]).upper()}}} and set that variable"
@@ -315,92 +295,8 @@ def _check(schema: Mapping[str, Any], fields: Mapping[str, Any]) -> list[Problem
 
 
 def _reference_problems(entry: AliasEntry) -> Iterator[Problem]:
-    for path, value in _leaves(entry.fields):
+    for path, value in leaves(entry.fields):
         for match in REFERENCE.finditer(value) if isinstance(value, str) else ():
             if match["name"] is not None and not VARIABLE.fullmatch(match["name"]):
                 message = f'connection "{entry.alias}": a reference is ${{NAME}} with letters, digits and _'
                 yield Problem("OSI-C009", message, entry.place(path), hint="write $${ for a literal ${")
-
-
-def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every value that is no mapping or list, with its path."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _leaves(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _leaves(item, (*path, index))
-    else:
-        yield path, value
-
-
-def _references(fields: Any) -> list[str]:
-    return [
-        match["name"]
-        for _, value in _leaves(fields)
-        if isinstance(value, str)
-        for match in REFERENCE.finditer(value)
-        if match["name"] and VARIABLE.fullmatch(match["name"])
-    ]
-
-
-def _has_reference(value: Any) -> bool:
-    return isinstance(value, str) and any(match["name"] is not None for match in REFERENCE.finditer(value))
-
-
-def _whole_reference(value: Any) -> str | None:
-    """The name when ``value`` is nothing but one valid reference."""
-    match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
-    return match["name"] if match and match["name"] and VARIABLE.fullmatch(match["name"]) else None
-
-
-def _pointer(path: Path) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
-
-
-def _below(path: Path, ancestor: Path) -> bool:
-    return path[: len(ancestor)] == ancestor
-
-
-def _defaults(schema: FamilySchema) -> dict[str, Any]:
-    properties = schema.schema.get("properties", {})
-    return {
-        name: item["default"] for name, item in properties.items() if isinstance(item, Mapping) and "default" in item
-    }
-
-
-def _without(value: Any, pointers: frozenset[str], path: Path = ()) -> Any:
-    if not isinstance(value, Mapping):
-        return value
-    return {
-        key: _without(item, pointers, (*path, key))
-        for key, item in value.items()
-        if _pointer((*path, key)) not in pointers
-    }
-
-
-def _with_secrets(value: Any, names: Mapping[str, str], pointers: frozenset[str], path: Path = ()) -> Any:
-    """The same fields with every secret wrapped."""
-    pointer = _pointer(path)
-    if pointer in pointers and value not in (None, ""):
-        return Secret(str(value), names.get(pointer, ""))
-    if isinstance(value, Mapping):
-        return {key: _with_secrets(item, names, pointers, (*path, key)) for key, item in value.items()}
-    return value
-
-
-def _as_type(text: str, wanted: Any) -> Any:
-    """``text`` as the JSON type a schema wants. Raises ValueError whose message does not hold the text."""
-    kinds = [wanted] if isinstance(wanted, str) else list(wanted or ["string"])
-    if "string" in kinds:
-        return text
-    if "boolean" in kinds and text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind, parse in (("integer", int), ("number", float)):
-        if kind in kinds:
-            try:
-                return parse(text)
-            except ValueError:
-                continue
-    words = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
-    raise ValueError("must be " + " or ".join(words.get(kind, kind) for kind in kinds))

@@ -15,7 +15,8 @@ from osiris_core.secrets import Redactor, Secret, SecretSource
 
 if TYPE_CHECKING:
     from osiris_core.catalog.store import Catalogs
-    from osiris_core.connections import Connections, FamilySchema
+    from osiris_core.connection_fields import FamilySchema
+    from osiris_core.connections import Connections
 
 
 class Session:
@@ -113,7 +114,7 @@ class Session:
         return Redactor(found)
 
     def _family_schema(self, family: str) -> FamilySchema | None:
-        from osiris_core.connections import FamilySchema
+        from osiris_core.connection_fields import FamilySchema
 
         names = self.registry.families().get(family, ())
         return FamilySchema.of(self.registry.spec(name) for name in names)
