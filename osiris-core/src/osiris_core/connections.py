@@ -125,11 +125,11 @@ class Connections:
     def secret_references(self, alias: str) -> dict[str, str]:
         """JSON Pointer into the connection to the name of the variable, for every secret field that is set."""
         entry, schema = self._entry(alias), self._family_schema(alias)
-        leaves = {pointer_to(path): value for path, value in leaves(entry.fields)}
+        values = {pointer_to(path): value for path, value in leaves(entry.fields)}
         return {
             pointer: name
             for pointer in sorted(schema.secrets)
-            if (name := whole_reference(leaves.get(pointer))) is not None
+            if (name := whole_reference(values.get(pointer))) is not None
         }
 
     def identity(self, alias: str) -> dict[str, Any]:
@@ -265,12 +265,12 @@ class Connections:
 
     def _field_problems(self, entry: AliasEntry, schema: FamilySchema) -> Iterator[Problem]:
         fields = {name: value for name, value in entry.fields.items() if name != "component"}
-        leaves = dict(leaves(fields))
-        unresolved = {path for path, value in leaves.items() if has_reference(value)}
+        values = dict(leaves(fields))
+        unresolved = {path for path, value in values.items() if has_reference(value)}
         for problem in _check(schema.schema, fields):
             if problem.path not in unresolved:  # what a variable holds is looked at when it is filled in
                 yield _moved(problem, entry)
-        for path, value in leaves.items():
+        for path, value in values.items():
             if pointer_to(path) in schema.secrets and value not in (None, "") and whole_reference(value) is None:
                 message = f'"{path[-1]}" of "{entry.alias}" is a secret and must not stand in the file'
                 hint = (
