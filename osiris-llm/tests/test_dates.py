@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from osiris_llm.dates import Interval, is_point, resolve, spelled
 
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)

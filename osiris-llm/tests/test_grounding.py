@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+
 from osiris_core import Catalog, Column, Table
 from osiris_core.context import Cannot, Condition, Form, Move, Rename, Source, SqlMove, View
 from osiris_llm.grounding import Grounded, ground

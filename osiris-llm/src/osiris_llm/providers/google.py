@@ -70,8 +70,11 @@ class GoogleProvider:
             answer = self._client.models.generate_content(model=self.model, contents=turns, config=config)
         except self._errors.APIError as error:
             raise self._translate(error) from error
-        except OSError as error:
-            raise unreachable(self.title, type(error).__name__) from error
+        except Exception as error:
+            # The SDK lets its HTTP client's errors through, and which client that is depends on its version.
+            if isinstance(error, OSError) or type(error).__module__.startswith("httpx"):
+                raise unreachable(self.title, type(error).__name__) from error
+            raise
         return self._reply(answer, started)
 
     def _reply(self, answer: Any, started: float) -> Reply:
