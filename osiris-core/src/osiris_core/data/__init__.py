@@ -14,7 +14,10 @@ from osiris_core.data.types import (
     field,
     osiris_type,
     refuse_unknown_types,
+    source_comment,
+    source_primary_key,
     source_type,
+    with_source_table,
 )
 
 __all__ = [
@@ -34,5 +37,8 @@ __all__ = [
     "refuse_unknown_types",
     "result_from_json",
     "result_to_json",
+    "source_comment",
+    "source_primary_key",
     "source_type",
+    "with_source_table",
 ]

@@ -21,7 +21,8 @@ A writer that meets an ``osiris.type`` it does not know refuses it; nothing is g
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -32,6 +33,8 @@ OSIRIS_TYPES = frozenset(
 )
 _TYPE_KEY = b"osiris.type"
 _SOURCE_KEY = b"osiris.source_type"
+_COMMENT_KEY = b"osiris.comment"
+_PRIMARY_KEY = b"osiris.primary_key"
 
 
 def field(name: str, storage: pa.DataType, nullable: bool = True, osiris: str = "", source: str = "") -> pa.Field:
@@ -66,6 +69,34 @@ def osiris_type(arrow_field: pa.Field) -> str:
 def source_type(arrow_field: pa.Field) -> str:
     """The field's ``osiris.source_type``, or ``""``."""
     return str((arrow_field.metadata or {}).get(_SOURCE_KEY, b"").decode())
+
+
+def with_source_table(
+    schema: pa.Schema, *, primary_key: Sequence[str] = (), comment: str = "", comments: Mapping[str, str] | None = None
+) -> pa.Schema:
+    """``schema`` with what a writer needs to make an equal table: the source's key, and comments by column name."""
+    named = comments or {}
+    fields = [
+        f.with_metadata({**(f.metadata or {}), _COMMENT_KEY: named[f.name].encode()}) if named.get(f.name) else f
+        for f in schema
+    ]
+    metadata = dict(schema.metadata or {})
+    if primary_key:
+        metadata[_PRIMARY_KEY] = json.dumps(list(primary_key)).encode()
+    if comment:
+        metadata[_COMMENT_KEY] = comment.encode()
+    return pa.schema(fields, metadata or None)
+
+
+def source_primary_key(schema: pa.Schema) -> tuple[str, ...]:
+    """The source table's primary key, or nothing when the reader did not say."""
+    text = (schema.metadata or {}).get(_PRIMARY_KEY)
+    return tuple(json.loads(text)) if text else ()
+
+
+def source_comment(described: pa.Schema | pa.Field) -> str:
+    """The source's comment on a table (its schema) or a column (its field), or ``""``."""
+    return str((described.metadata or {}).get(_COMMENT_KEY, b"").decode())
 
 
 def column_arrow(arrow_field: pa.Field) -> tuple[str, str]:
