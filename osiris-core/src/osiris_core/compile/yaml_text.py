@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 #: Text that every YAML reader takes for text: no digit in front, none of YAML 1.1's words, nothing special inside.
-_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
+_PLAIN = re.compile(r"[A-Za-z_/$][A-Za-z0-9_./-]*")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
 #: JSON leaves these as they are; YAML wants them escaped, or no editor shows them.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
@@ -25,7 +25,7 @@ def _mapping(value: Mapping[str, Any], depth: int) -> Iterator[str]:
 
 
 def _item(lead: str, item: Any, depth: int) -> Iterator[str]:
-    if isinstance(item, Mapping) and item:
+    if isinstance(item, Mapping) and item and not _is_reference(item):
         yield lead
         yield from _mapping(item, depth + 1)
     elif isinstance(item, list) and any(isinstance(part, Mapping) for part in item):
@@ -45,7 +45,14 @@ def _blocks(items: list[Any], depth: int) -> Iterator[str]:
 def _flow(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_flow(item) for item in value) + "]"
-    return "{}" if isinstance(value, Mapping) else _scalar(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_scalar(key)}: {_scalar(item)}" for key, item in value.items()) + "}"
+    return _scalar(value)
+
+
+def _is_reference(value: Mapping[str, Any]) -> bool:
+    """Whether it is one tagged value such as ``{$secret: NAME}``, which reads best on one line."""
+    return len(value) == 1 and all(key.startswith("$") and isinstance(item, str) for key, item in value.items())
 
 
 def _scalar(value: Any) -> str:
