@@ -1,0 +1,1 @@
+"""The suites that ``ConnectorSuite`` is made of, one module per promise."""
