@@ -1,0 +1,33 @@
+"""The columns a read hands out: what is selected for each, and its Arrow field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from osiris_mysql.typemap import MySQLType
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class ReadColumn:
+    """One column of the result, by its name and type."""
+
+    name: str
+    type: MySQLType
+    nullable: bool = True
+
+    def field(self) -> pa.Field:
+        """The Arrow field, with what Arrow cannot say as metadata."""
+        from osiris_core.data import field
+
+        return field(self.name, self.type.storage(), self.nullable, self.type.osiris, f"mysql:{self.type.source}")
+
+
+def schema_of(columns: list[ReadColumn]) -> pa.Schema:
+    """The Arrow schema of a read."""
+    import pyarrow as pa
+
+    return pa.schema([column.field() for column in columns])

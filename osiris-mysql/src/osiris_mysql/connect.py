@@ -1,0 +1,132 @@
+"""Opening connections: PyMySQL connects, authenticates and encrypts; the session is made predictable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from osiris_core import ConnectError, Connection
+from osiris_mysql.faults import connecting
+
+if TYPE_CHECKING:
+    import pymysql
+
+#: Seconds; the server gives up on a slow consumer after net_write_timeout (60 by default).
+PATIENCE = 86_400
+#: SQL modes that change what a statement means or what a value looks like.
+_UNWANTED_MODES = frozenset(
+    "ANSI ANSI_QUOTES DB2 MAXDB MSSQL ORACLE POSTGRESQL NO_BACKSLASH_ESCAPES PAD_CHAR_TO_FULL_LENGTH "
+    "HIGH_NOT_PRECEDENCE IGNORE_SPACE PIPES_AS_CONCAT".split()
+)
+#: Writers: nothing is adjusted in silence, and 0 is a value like any other, in auto_increment columns too.
+_WRITE_MODES = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE"
+_OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0)}
+
+
+def open_session(connection: Connection, *, writing: bool = False) -> pymysql.Connection[Any]:
+    """A connection whose session means the same on every server, in autocommit mode.
+
+    Times are UTC, text is utf8mb4, the server waits for a slow consumer. Raises ConnectError.
+    """
+    import pymysql
+
+    with connecting(describe(connection)):
+        session = pymysql.connect(**arguments(connection))
+        refuse_old(session)
+        with session.cursor() as cursor:
+            cursor.execute("SELECT @@SESSION.sql_mode")
+            modes = _WRITE_MODES if writing else _harmless(cursor.fetchone()[0])
+            cursor.execute(
+                "SET time_zone = '+00:00', sql_mode = %s, net_write_timeout = %s, net_read_timeout = %s, wait_timeout = %s",
+                (modes, PATIENCE, PATIENCE, PATIENCE),
+            )
+    return session
+
+
+def arguments(connection: Connection) -> dict[str, Any]:
+    """PyMySQL's keyword arguments for a connection; holds the password, so never print it."""
+    fields = connection.fields
+    given = {
+        "user": connection.text("user"),
+        # PyMySQL would encode text as latin-1; servers compare the UTF-8 bytes.
+        "password": connection.text("password").encode(),
+        "database": connection.text("database") or None,
+        "charset": "utf8mb4",
+        "connect_timeout": int(fields.get("connect_timeout", 10)),
+        "read_timeout": int(fields.get("read_timeout", 600)),
+        "write_timeout": int(fields.get("read_timeout", 600)),
+        "autocommit": True,
+        "program_name": "osiris",
+    }
+    if fields.get("unix_socket"):
+        given["unix_socket"] = connection.text("unix_socket")
+    else:
+        given["host"] = connection.text("host")
+        given["port"] = int(fields.get("port", 3306))
+    return given | _tls(connection)
+
+
+def _tls(connection: Connection) -> dict[str, Any]:
+    """PyMySQL's arguments for ``ssl_mode``; ``preferred`` encrypts when the server can."""
+    mode = connection.text("ssl_mode", "preferred")
+    if mode == "disabled" or (mode == "preferred" and connection.fields.get("unix_socket")):
+        return {"ssl_disabled": True}
+    certificates = {
+        argument: connection.text(name)
+        for argument, name in (("cert", "ssl_cert"), ("key", "ssl_key"))
+        if connection.fields.get(name)
+    }
+    if mode == "preferred" and not certificates:
+        return {}
+    return {"ssl": _context(mode, connection.text("ssl_ca") or None, certificates)}
+
+
+def _context(mode: str, ca: str | None, certificates: dict[str, str]) -> Any:
+    import ssl
+
+    context = ssl.create_default_context(cafile=ca)
+    # Certificates that MySQL makes for itself lack what Python 3.13's strict mode wants.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.check_hostname = mode == "verify_identity"
+    context.verify_mode = ssl.CERT_REQUIRED if mode in ("verify_ca", "verify_identity") else ssl.CERT_NONE
+    if certificates:
+        context.load_cert_chain(certificates.get("cert", ""), certificates.get("key"))
+    return context
+
+
+def describe(connection: Connection) -> str:
+    """``@alias (user@host:port/database)``, for messages; no secret."""
+    fields = connection.fields
+    place = fields.get("unix_socket") or f"{fields.get('host')}:{fields.get('port', 3306)}"
+    return f"@{connection.alias} ({fields.get('user')}@{place}/{fields.get('database')})"
+
+
+def product(session: pymysql.Connection[Any]) -> tuple[str, tuple[int, ...]]:
+    """``("MariaDB", (10, 11, 19))`` or ``("MySQL", (8, 4, 2))``."""
+    text = str(session.server_version)
+    name = "MariaDB" if "MariaDB" in text else "MySQL"
+    if name == "MariaDB":
+        text = text.removeprefix("5.5.5-")  # how MariaDB 10 greets clients of MySQL's replication
+    numbers = text.split("-", 1)[0].split(".")
+    return name, tuple(int(number) for number in numbers if number.isdigit())
+
+
+def is_mariadb(session: pymysql.Connection[Any]) -> bool:
+    """Whether the server is MariaDB, whose JSON, checks and collations differ from MySQL's."""
+    return product(session)[0] == "MariaDB"
+
+
+def refuse_old(session: pymysql.Connection[Any]) -> None:
+    """Raise ConnectError (OSI-C045) for a server older than those Osiris is tested with."""
+    name, version = product(session)
+    if version < _OLDEST[name]:
+        oldest = ".".join(map(str, _OLDEST[name]))
+        session.close()
+        raise ConnectError(
+            f"{name} {'.'.join(map(str, version))} is too old",
+            code="OSI-C045",
+            hint=f"Osiris reads and writes {name} {oldest} and newer",
+        )
+
+
+def _harmless(modes: str) -> str:
+    return ",".join(mode for mode in modes.split(",") if mode and mode not in _UNWANTED_MODES)

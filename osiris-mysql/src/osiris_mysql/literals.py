@@ -1,0 +1,129 @@
+"""Arrow columns as SQL literals, a whole batch at a time, and INSERT statements of bounded length.
+
+Everything but whole numbers goes as a quoted string, which MySQL converts exactly: an unquoted 0.1 is a
+DECIMAL and 1E-7 a DOUBLE, whatever column it is meant for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from osiris_core import RunError
+from osiris_core.data import osiris_type
+from osiris_mysql.typemap import MySQLType
+
+_SPECIAL = re.compile(rb"[\\'\0]")
+_MICROS = 1_000_000
+
+
+def literals(array: pa.Array, field: pa.Field, target: MySQLType) -> pa.Array:
+    """``array`` as binary literals for a column of type ``target``; NULL stays null.
+
+    The array has one of the Arrow types that ``fitting.fit`` accepted for ``target``.
+    """
+    kind = array.type
+    if pa.types.is_boolean(kind):
+        return _bytes(array.cast(pa.int8()))
+    if pa.types.is_integer(kind):
+        return _bytes(array)
+    if pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        quoted = _quoted(array.cast(pa.binary()), b"_binary'")
+        return _joined(b"ST_GeomFromWKB(", quoted, b")") if target.kind == "wkb" else quoted
+    if osiris_type(field) == "bit" and target.kind in ("bit", "bool"):
+        return _joined(b"b'", array.cast(pa.binary()), b"'")
+    return _quoted(_text(array).cast(pa.binary()), b"'")
+
+
+def _text(array: pa.Array) -> pa.Array:
+    """Text that MySQL reads back exactly."""
+    kind = array.type
+    if pa.types.is_timestamp(kind):
+        return array.cast(pa.timestamp("us", kind.tz)).cast(pa.timestamp("us")).cast(pa.string())
+    if pa.types.is_duration(kind):
+        return _spans(array.cast(pa.duration("us")).cast(pa.int64()))
+    return array.cast(pa.string())
+
+
+def _spans(micros: pa.Array) -> pa.Array:
+    """Signed microseconds as ``-838:59:59.000000``."""
+    whole = pc.abs_checked(micros)
+    seconds = pc.divide(whole, _MICROS)
+    parts = [
+        pc.if_else(pc.less(micros, 0), "-", ""),
+        _digits(pc.divide(seconds, 3600), 2),
+        ":",
+        _digits(_modulo(pc.divide(seconds, 60), 60), 2),
+        ":",
+        _digits(_modulo(seconds, 60), 2),
+        ".",
+        _digits(_modulo(whole, _MICROS), 6),
+        "",
+    ]
+    return pc.binary_join_element_wise(*parts)
+
+
+def _modulo(values: pa.Array, divisor: int) -> pa.Array:
+    return pc.subtract(values, pc.multiply(pc.divide(values, divisor), divisor))
+
+
+def _digits(values: pa.Array, width: int) -> pa.Array:
+    return pc.utf8_lpad(values.cast(pa.string()), width, "0")
+
+
+def _bytes(array: pa.Array) -> pa.Array:
+    return array.cast(pa.string()).cast(pa.binary())
+
+
+def _quoted(array: pa.Array, opening: bytes) -> pa.Array:
+    data = array.buffers()[2]
+    if data is not None and _SPECIAL.search(memoryview(data)):
+        for char, escaped in ((b"\\", rb"\\"), (b"'", rb"\'"), (b"\0", rb"\0")):
+            array = pc.replace_substring(array, char, escaped)
+    return _joined(opening, array, b"'")
+
+
+def _joined(before: bytes, array: pa.Array, after: bytes) -> pa.Array:
+    return pc.binary_join_element_wise(
+        pa.scalar(before, pa.binary()), array, pa.scalar(after, pa.binary()), pa.scalar(b"", pa.binary())
+    )
+
+
+def inserts(head: bytes, columns: Sequence[pa.Array], max_bytes: int) -> Iterator[bytes]:
+    """INSERT statements that together hold every row, none longer than ``max_bytes``.
+
+    Args:
+        head: ``INSERT INTO t (a, b) VALUES``.
+        columns: literals, one array for each column, equally long.
+
+    Raises RunError (OSI-R025) for a row that is too long for one statement.
+    """
+    null = pa.scalar(b"NULL", pa.binary())
+    rows = pc.binary_join_element_wise(*[column.fill_null(null) for column in columns], pa.scalar(b",", pa.binary()))
+    rows = _joined(b"(", rows, b")")
+    for start, stop in _slices(pc.binary_length(rows).to_numpy(), max_bytes - len(head)):
+        piece: Any = rows.slice(start, stop - start)
+        values = pa.ListArray.from_arrays(pa.array([0, stop - start], pa.int32()), piece)
+        yield head + pc.binary_join(values, pa.scalar(b",", pa.binary()))[0].as_py()
+
+
+def _slices(lengths: Any, max_bytes: int) -> Iterator[tuple[int, int]]:
+    """Row ranges whose texts, with a comma each, fit into ``max_bytes``."""
+    import numpy as np
+
+    if len(lengths) and int(lengths.max()) + 1 > max_bytes:
+        raise RunError(
+            f"a row takes {int(lengths.max())} bytes as SQL, the server accepts {max_bytes}",
+            code="OSI-R025",
+            hint="raise max_allowed_packet on the server above the largest row",
+        )
+    ends = np.cumsum(lengths.astype(np.int64) + 1)
+    start, before = 0, 0
+    while start < len(lengths):
+        stop = int(np.searchsorted(ends, before + max_bytes, side="right"))
+        yield start, stop
+        start, before = stop, int(ends[stop - 1])

@@ -1,0 +1,112 @@
+"""A read step: one snapshot, one SELECT, a stream of Arrow batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from osiris_core import Connection, Partition, StepContext
+from osiris_core.data import BatchStream
+from osiris_mysql.columns import schema_of
+from osiris_mysql.connect import open_session
+from osiris_mysql.dates import InvalidDates
+from osiris_mysql.faults import running
+from osiris_mysql.incremental import Cursor
+from osiris_mysql.selection import Selection, select
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pymysql
+
+SNAPSHOT = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+
+
+def open_reader(
+    connection: Connection,
+    config: Mapping[str, Any],
+    context: StepContext,
+    partition: Partition | None = None,
+    *,
+    bulk: bool = True,
+) -> BatchStream:
+    """Open a read-only snapshot and stream what ``config`` selects.
+
+    ``bulk=False`` takes the plain cursor, for comparison. Raises ConnectError before the first row; then
+    RunError or DriftError. Closing the stream early cuts the connection, which ends the statement.
+    """
+    session = open_session(connection)
+    try:
+        cursor = Cursor.of(config, context.state)
+        what = f"reading @{connection.alias}.{config.get('table', 'query')}"
+        with running(what):
+            with session.cursor() as control:
+                control.execute(SNAPSHOT)
+            selection = select(session, connection.text("database"), config, partition, cursor)
+            _warn(selection, context)
+            dates = InvalidDates(selection.title, selection.keys, to_null=_dates_to_null(config))
+            rows = _start(session, selection, dates, context.batch_bytes, bulk)
+    except BaseException:
+        discard(session)
+        raise
+    batches = dates.guard(rows)
+    if cursor is not None:
+        batches = cursor.watch(batches)
+    return BatchStream(
+        schema_of(selection.columns),
+        _guarded(what, batches),
+        on_close=lambda: discard(session),
+        coerced=dates.coercions.counts,
+        state=cursor.state if cursor is not None else lambda: None,
+    )
+
+
+def discard(session: pymysql.Connection[Any]) -> None:
+    """Cut the connection without asking for the rest of the rows; never raises.
+
+    ``SSCursor.close`` and ``Connection.close`` would read the result to its end, and raise when the
+    connection is gone, which hides the true error.
+    """
+    session._result = None
+    session._force_close()
+
+
+def _start(
+    session: Any, selection: Selection, dates: InvalidDates, max_bytes: int, bulk: bool
+) -> Iterator[pa.RecordBatch]:
+    from osiris_mysql import bulk as fast
+    from osiris_mysql.plain import read_rows
+
+    sql = _statement(session, selection)
+    if bulk and fast.supported():
+        return fast.read(session, sql, selection.columns, dates, max_bytes)
+    return read_rows(_plain_rows(session, sql), selection.columns, dates, max_bytes)
+
+
+def _statement(session: Any, selection: Selection) -> bytes:
+    """The SELECT with its values bound by PyMySQL's own escaping."""
+    with session.cursor() as cursor:
+        text: str = cursor.mogrify(selection.sql, selection.values)
+    return text.encode()
+
+
+def _plain_rows(session: Any, sql: bytes) -> Iterator[Sequence[bytes | None]]:
+    session.use_unicode = False
+    session.decoders = {}
+    session.query(sql, unbuffered=True)
+    result = session._result
+    while (row := result._read_rowdata_packet_unbuffered()) is not None:
+        yield row
+
+
+def _guarded(what: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    with running(what):
+        yield from batches
+
+
+def _dates_to_null(config: Mapping[str, Any]) -> bool:
+    return "on_invalid_date" in config and config["on_invalid_date"] in (None, "null")
+
+
+def _warn(selection: Selection, context: StepContext) -> None:
+    for code, message in selection.warnings:
+        context.warn(code, message)

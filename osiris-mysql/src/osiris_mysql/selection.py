@@ -1,0 +1,167 @@
+"""What a read step selects: the SELECT, its values, and the columns that come back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from osiris_core import DriftError, Partition, RunError, did_you_mean
+from osiris_core.data import build_select
+from osiris_mysql.columns import ReadColumn
+from osiris_mysql.discovery import describe_table
+from osiris_mysql.incremental import Cursor
+from osiris_mysql.names import quote_pyformat
+from osiris_mysql.partitions import condition
+from osiris_mysql.typemap import TEMPORAL, MySQLType, from_result, parse
+
+_ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table or a query, before anything is chosen from it.
+
+    ``sql`` is what stands after FROM, with ``values`` bound to it; ``direct`` is a query's own text, used
+    when nothing needs to be wrapped around it.
+    """
+
+    title: str
+    sql: str
+    columns: tuple[ReadColumn, ...]
+    keys: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    direct: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """One SELECT ready to run: ``%(name)s`` marks, ``values``, and the columns of its result."""
+
+    title: str
+    sql: str
+    values: Mapping[str, Any]
+    columns: list[ReadColumn]
+    keys: tuple[str, ...]
+    warnings: tuple[tuple[str, str], ...]
+
+
+def select(
+    session: Any, database: str, config: Mapping[str, Any], partition: Partition | None, cursor: Cursor | None
+) -> Selection:
+    """Look at the source and build the SELECT. Raises DriftError when a column or the table is gone."""
+    source = source_of(session, database, config)
+    columns = _chosen(source, config)
+    extra = [_bound_condition(config["where_sql"], config)] if "where_sql" in config else []
+    values = dict(source.values)
+    if extra:
+        values |= extra[0][1]
+    conditions = [text for text, _ in extra]
+    if cursor is not None:
+        conditions += [text for text in (cursor.condition(kind_of(source, cursor.column)),) if text]
+    if partition is not None and partition.count > 1:
+        conditions.append(condition(partition))
+    wrapped = bool(conditions) or any(name in config for name in ("where", "order_by", "limit", "columns"))
+    casts = any(column.type.base == "float" or column.type.kind == "wkb" for column in columns)
+    if source.direct and not wrapped and not casts:
+        sql: str = source.direct
+    else:
+        sql, bound = build_select(
+            config,
+            select_list=[_expression(column) for column in columns],
+            source=source.sql,
+            quote=quote_pyformat,
+            style="pyformat",
+            extra_where=conditions,
+        )
+        values |= bound
+    return Selection(source.title, sql, values, columns, source.keys, _warnings(source, columns, wrapped or casts))
+
+
+def source_of(session: Any, database: str, config: Mapping[str, Any]) -> Source:
+    """The table or query of a read config, with all its columns."""
+    if "query" in config:
+        return _query_source(session, config)
+    table = describe_table(session, database, config["table"])
+    if table is None:
+        raise DriftError(
+            f"there is no table {config['table']} in {database}",
+            hint="run: osiris discover --refresh, then compile again",
+        )
+    kinds = [parse(column.type, json=column.osiris_type == "json") for column in table.columns]
+    columns = tuple(
+        ReadColumn(column.name, kind, _nullable(column.nullable, kind, config))
+        for column, kind in zip(table.columns, kinds, strict=True)
+    )
+    keys = table.primary_key or (table.unique_keys[0] if table.unique_keys else ())
+    return Source(table.name, quote_pyformat(table.name), columns, keys)
+
+
+def kind_of(source: Source, name: str) -> MySQLType:
+    """The type of one column. Raises DriftError when the source has no such column."""
+    for column in source.columns:
+        if column.name == name:
+            return column.type
+    raise DriftError(f"{source.title} has no column {name}", hint=did_you_mean(name, [c.name for c in source.columns]))
+
+
+def _query_source(session: Any, config: Mapping[str, Any]) -> Source:
+    text, values = _bind(config["query"].strip().rstrip(";").rstrip(), config)
+    wrapped = f"({text}\n) AS osiris_query"
+    with session.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {wrapped} LIMIT 0", values)
+        fields = cursor._result.fields
+    columns = tuple(ReadColumn(item.name, from_result(item)) for item in fields)
+    return Source("query", wrapped, columns, (), values, text)
+
+
+def _bound_condition(text: str, config: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    bound, values = _bind(text, config)
+    return bound, values
+
+
+def _bind(text: str, config: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    from osiris_core.sql import bind
+
+    sql, values = bind(text, config.get("sql_params", {}), "pyformat")
+    return sql, values
+
+
+def _chosen(source: Source, config: Mapping[str, Any]) -> list[ReadColumn]:
+    by_name = {column.name: column for column in source.columns}
+    wanted: Sequence[str] = config.get("columns") or [c.name for c in source.columns if c.type.readable]
+    missing = [name for name in wanted if name not in by_name]
+    if missing:
+        raise DriftError(
+            f"{source.title} has no column {', '.join(missing)}", hint=did_you_mean(missing[0], list(by_name))
+        )
+    unreadable = [f"{name} ({by_name[name].type.source})" for name in wanted if not by_name[name].type.readable]
+    if unreadable:
+        raise RunError(
+            f"{source.title}: no faithful Arrow type for {', '.join(unreadable)}",
+            code="OSI-R101",
+            hint="leave them out with columns, or cast them in query",
+        )
+    return [by_name[name] for name in wanted]
+
+
+def _expression(column: ReadColumn) -> str:
+    quoted = quote_pyformat(column.name)
+    expression = column.type.expression(quoted)
+    return expression if expression == quoted else f"{expression} AS {quoted}"
+
+
+def _nullable(nullable: bool, kind: MySQLType, config: Mapping[str, Any]) -> bool:
+    """A date that becomes NULL makes its column nullable, whatever the server says."""
+    return nullable or ("on_invalid_date" in config and kind.kind in TEMPORAL)
+
+
+def _warnings(source: Source, columns: list[ReadColumn], wrapped: bool) -> tuple[tuple[str, str], ...]:
+    found = []
+    for column in columns:
+        if column.type.kind == "wkb":
+            found.append(("OSI-R110", f"{source.title}.{column.name}: geometry is read as WKB, its SRID is dropped"))
+    if source.direct and wrapped and _ORDERED.search(source.direct):
+        found.append(("OSI-R112", "the ORDER BY inside query may be lost: it is wrapped; use order_by of the step"))
+    return tuple(found)

@@ -1,0 +1,203 @@
+"""The table a step writes: as it is, made or widened when the step allows it, and how a stream maps onto it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from osiris_core import DriftError, RunError, Table, did_you_mean
+from osiris_core.data import refuse_unknown_types
+from osiris_mysql.connect import is_mariadb
+from osiris_mysql.ddl import add_columns, create_table
+from osiris_mysql.discovery import describe_table
+from osiris_mysql.fitting import KNOWN_TYPES, Fit
+from osiris_mysql.typemap import MySQLType, parse
+
+_CASCADES = """
+SELECT constraint_schema, table_name, delete_rule FROM information_schema.referential_constraints
+WHERE unique_constraint_schema = %s AND referenced_table_name = %s AND delete_rule IN ('CASCADE', 'SET NULL')
+  AND NOT (constraint_schema = %s AND table_name = %s)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One column of the stream and its place in the target."""
+
+    index: int
+    field: pa.Field
+    name: str
+    type: MySQLType
+    fit: Fit
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The target as it is now, and where each column of the stream goes."""
+
+    database: str
+    name: str
+    placements: tuple[Placement, ...]
+    merge_keys: tuple[str, ...]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that are written, as the target spells them."""
+        return [placement.name for placement in self.placements]
+
+
+def prepare(session: Any, database: str, config: Mapping[str, Any], schema: pa.Schema) -> Target:
+    """Look at the target, create or widen it when the step allows that, and map the stream's columns.
+
+    Every statement that changes a definition commits, so this comes before the transaction. Raises DriftError
+    when the target lacks a table or column, RunError when it cannot take the stream unaltered.
+    """
+    refuse_unknown_types(schema, KNOWN_TYPES, "MySQL")
+    _refuse_twins(schema)
+    name = config["table"]
+    table = describe_table(session, database, name)
+    if table is None:
+        table = _create(session, database, config, schema)
+    table = _widened(session, database, config, schema, table)
+    if config.get("require") != "at_least_once":
+        _refuse_without_transactions(session, database, name)
+    if config["write_mode"] == "replace" or config.get("delete_missing"):
+        _refuse_cascades(session, database, name)
+    placements = _placements(table, schema)
+    keys = tuple(_actual(table, key) for key in config.get("merge_keys", ()))
+    _refuse_keys(table, keys, placements)
+    _refuse_missing(table, placements)
+    return Target(database, name, placements, keys)
+
+
+def _create(session: Any, database: str, config: Mapping[str, Any], schema: pa.Schema) -> Table:
+    name = config["table"]
+    if config.get("create", "never") != "if_missing":
+        raise DriftError(
+            f"there is no table {name} in {database}", hint="create it, or set create: if_missing in the step"
+        )
+    keys = config.get("merge_keys", ())
+    with session.cursor() as cursor:
+        cursor.execute(create_table(database, name, list(schema), keys, mariadb=is_mariadb(session)))
+    return _described(session, database, name)
+
+
+def _widened(session: Any, database: str, config: Mapping[str, Any], schema: pa.Schema, table: Table) -> Table:
+    new = [field for field in schema if _find(table, field.name) is None]
+    if not new:
+        return table
+    names = ", ".join(field.name for field in new)
+    policy = config.get("on_drift", "fail")
+    if policy == "fail":
+        raise DriftError(
+            f"{table.name} has no column {names}",
+            hint=did_you_mean(new[0].name, [column.name for column in table.columns])
+            or "set on_drift: add_columns or ignore_new, or choose columns in the read step",
+        )
+    if policy == "ignore_new":
+        return table
+    with session.cursor() as cursor:
+        cursor.execute(add_columns(database, table.name, new, mariadb=is_mariadb(session)))
+    return _described(session, database, table.name)
+
+
+def _described(session: Any, database: str, name: str) -> Table:
+    table = describe_table(session, database, name)
+    if table is None:
+        raise DriftError(f"the table {name} vanished while it was prepared")
+    return table
+
+
+def _placements(table: Table, schema: pa.Schema) -> tuple[Placement, ...]:
+    placed = []
+    for index, field in enumerate(schema):
+        column = _find(table, field.name)
+        if column is None or column.generated:  # the server computes it
+            continue
+        kind = parse(column.type, json=column.osiris_type == "json")
+        placed.append(
+            Placement(index, field, column.name, kind, Fit(field, kind, column.name, nullable=column.nullable))
+        )
+    if not placed:
+        raise DriftError(f"{table.name} has none of the stream's columns", hint="check table and columns")
+    return tuple(placed)
+
+
+def _find(table: Table, name: str) -> Any:
+    """The column of that name; MySQL's column names ignore case."""
+    folded = name.lower()
+    return table.column(name) or next((c for c in table.columns if c.name.lower() == folded), None)
+
+
+def _actual(table: Table, key: str) -> str:
+    column = _find(table, key)
+    if column is None:
+        raise DriftError(f"{table.name} has no column {key} to merge by", hint="check merge_keys")
+    return str(column.name)
+
+
+def _refuse_twins(schema: pa.Schema) -> None:
+    seen: dict[str, str] = {}
+    for name in schema.names:
+        other = seen.setdefault(name.lower(), name)
+        if other is not name:
+            raise RunError(
+                f"the columns {other} and {name} are one name for MySQL",
+                code="OSI-R105",
+                hint="rename one of them in a query or transform",
+            )
+
+
+def _refuse_without_transactions(session: Any, database: str, name: str) -> None:
+    with session.cursor() as cursor:
+        cursor.execute(
+            "SELECT t.engine, e.transactions FROM information_schema.tables t "
+            "LEFT JOIN information_schema.engines e ON e.engine = t.engine WHERE t.table_schema = %s AND t.table_name = %s",
+            (database, name),
+        )
+        row = cursor.fetchone()
+    if row is None or row[1] != "YES":
+        what = "is a view" if row is None or row[0] is None else f"has the engine {row[0]}, which cannot roll back"
+        raise RunError(
+            f"{name} {what}",
+            code="OSI-R028",
+            hint=f"ALTER TABLE {name} ENGINE=InnoDB, or set require: at_least_once",
+        )
+
+
+def _refuse_cascades(session: Any, database: str, name: str) -> None:
+    with session.cursor() as cursor:
+        cursor.execute(_CASCADES, (database, name, database, name))
+        rows = cursor.fetchall()
+    if rows:
+        others = ", ".join(sorted({f"{schema}.{table} (ON DELETE {rule})" for schema, table, rule in rows}))
+        raise RunError(
+            f"deleting rows of {name} would change {others}",
+            code="OSI-R107",
+            hint="use write_mode: merge without delete_missing, or change the foreign key",
+        )
+
+
+def _refuse_keys(table: Table, keys: Sequence[str], placements: Sequence[Placement]) -> None:
+    written = {placement.name for placement in placements}
+    for key in keys:
+        if key not in written:
+            column = table.column(key)
+            why = "is generated" if column is not None and column.generated else "does not come from the source"
+            raise DriftError(f"the merge key {key} {why}", hint="choose other merge_keys, or read the column")
+
+
+def _refuse_missing(table: Table, placements: Sequence[Placement]) -> None:
+    written = {placement.name for placement in placements}
+    missing = [
+        column.name
+        for column in table.columns
+        if column.name not in written and not (column.nullable or column.generated or column.has_default)
+    ]
+    if missing:
+        raise DriftError(
+            f"{table.name} wants a value for {', '.join(missing)}, which the source does not have",
+            hint="read the column, give it a default, or allow NULL",
+        )

@@ -1,0 +1,162 @@
+"""A write step: one lock, one transaction, one ledger row.
+
+begin   lock the table (GET_LOCK), look into the ledger
+stage   first time: create or widen the table (DDL commits), staging tables, START TRANSACTION;
+        then rows: straight into the target (append, replace) or into a temporary table (merge)
+commit  merge, count, ledger row, COMMIT
+abort   cut the connection: the server rolls back, the lock and the temporary tables go with the session
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from osiris_core import CommitResult, Connection, ReconciliationError, RunError, StepContext
+from osiris_core.data import as_reader, result_to_json
+from osiris_mysql import ledger
+from osiris_mysql.connect import open_session
+from osiris_mysql.faults import running
+from osiris_mysql.literals import inserts, literals
+from osiris_mysql.merge import STAGING, create_staging, merge
+from osiris_mysql.names import quote, quote_table
+from osiris_mysql.reader import discard
+from osiris_mysql.target import Target, prepare
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Bytes of one INSERT, unless the server accepts less.
+STATEMENT_BYTES = 1_000_000
+
+
+class MySQLWriter:
+    """Writes one stream, or several partitions of one, as a single atomic change."""
+
+    def __init__(self, connection: Connection, config: Mapping[str, Any], context: StepContext) -> None:
+        self._connection = connection
+        self._config = config
+        self._context = context
+        self._database = connection.text("database")
+        self._what = f"writing @{connection.alias}.{config['table']}"
+        self._session: Any = None
+        self._target: Target | None = None
+        self._limit = STATEMENT_BYTES
+        self._staged = 0
+        self._deleted = 0
+
+    def begin(self) -> CommitResult | None:
+        """Lock the table and look into the ledger; a result means that this run key did it already."""
+        session = self._open()
+        with running(self._what):
+            ledger.lock(session, self._database, self._config["table"], self._context)
+            ledger.ensure(session, self._database)
+            done = ledger.find(session, self._database, self._context)
+        if done is not None:
+            self.close()
+        return done
+
+    def read_state(self) -> Any:
+        """What the last committed run of this pipeline and step left, or None."""
+        with running(self._what):
+            text = ledger.state(self._open(), self._database, self._context)
+        return None if text is None else json.loads(text)
+
+    def stage(self, stream: Any, partition: int = 0) -> int:
+        """Insert the stream's rows where nobody else sees them yet; returns how many."""
+        rows = 0
+        with running(self._what):
+            reader = as_reader(stream)
+            target = self._prepared(reader.schema)
+            for batch in reader:
+                self._insert(target, batch)
+                rows += batch.num_rows
+        self._staged += rows
+        return rows
+
+    def commit(self, *, state: Any = None, coerced: Mapping[str, int] | None = None) -> CommitResult:
+        """Merge if asked, compare the counts, record the commit and make it visible."""
+        if self._target is None:
+            raise RunError(f"{self._what}: nothing was staged")
+        with running(self._what):
+            result = self._applied(self._target, dict(coerced or {}))
+            text = None if state is None else json.dumps(state, sort_keys=True)
+            ledger.record(
+                self._session, self._database, self._context, self._config["table"], result_to_json(result), text
+            )
+            self._session.commit()
+        return result
+
+    def abort(self) -> None:
+        """Undo everything staged. A table that this step created stays, empty: MySQL cannot roll that back."""
+        self._target = None
+        session, self._session = self._session, None
+        if session is not None:
+            discard(session)
+
+    def close(self) -> None:
+        """Release the connection, and with it the lock; undoes what was not committed."""
+        self.abort()
+
+    # -- inside ------------------------------------------------------------------------------------------
+    def _open(self) -> Any:
+        if self._session is None:
+            self._session = open_session(self._connection, writing=True)
+        return self._session
+
+    def _prepared(self, schema: pa.Schema) -> Target:
+        if self._target is not None:
+            return self._target
+        session = self._open()
+        target = self._target = prepare(session, self._database, self._config, schema)
+        with session.cursor() as cursor:
+            if target.merge_keys:
+                create_staging(session, target)
+            cursor.execute("SELECT @@max_allowed_packet")
+            self._limit = min(STATEMENT_BYTES, int(cursor.fetchone()[0]) - 1024)
+            cursor.execute("START TRANSACTION")
+            if self._config["write_mode"] == "replace":
+                self._deleted = cursor.execute(f"DELETE FROM {quote_table(self._database, target.name)}")
+        return target
+
+    def _insert(self, target: Target, batch: pa.RecordBatch) -> None:
+        if batch.num_rows == 0:
+            return
+        columns = []
+        for place in target.placements:
+            array = batch.column(place.index)
+            place.fit.check(array)
+            columns.append(literals(array, place.field, place.type))
+        into = STAGING if target.merge_keys else quote_table(self._database, target.name)
+        names = ", ".join(quote(name) for name in target.columns)
+        affected = 0
+        for statement in inserts(f"INSERT INTO {into} ({names}) VALUES ".encode(), columns, self._limit):
+            affected += self._session.query(statement)
+        if affected != batch.num_rows:
+            raise ReconciliationError(f"{self._what}: {batch.num_rows} rows sent, {affected} inserted")
+
+    def _applied(self, target: Target, coerced: Mapping[str, int]) -> CommitResult:
+        if target.merge_keys:
+            merged = merge(self._session, target, self._config)
+            written = self._staged - merged.deduplicated
+            self._verify(merged.matched, written)
+            return CommitResult(
+                written,
+                deduplicated=merged.deduplicated,
+                unchanged=written - merged.inserted - merged.changed,
+                deleted=merged.deleted,
+                coerced=coerced,
+            )
+        if self._config["write_mode"] == "replace":
+            with self._session.cursor() as cursor:
+                cursor.execute(f"SELECT COUNT(*) FROM {quote_table(self._database, target.name)}")
+                self._verify(int(cursor.fetchone()[0]), self._staged)
+        return CommitResult(self._staged, deleted=self._deleted, coerced=coerced)
+
+    def _verify(self, found: int, expected: int) -> None:
+        if found != expected and self._config.get("verify", "count") != "none":
+            raise ReconciliationError(
+                f"{self._what}: {expected} rows were staged, the target holds {found} of them",
+                hint="several rows of the target share a merge key, or a trigger changes what is written",
+            )
