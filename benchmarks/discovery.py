@@ -121,6 +121,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=int, default=1000)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--system", nargs="+", choices=tuple(COLUMNS), default=tuple(COLUMNS))
     args = parser.parse_args()
     print(f"{'system':<9} {'tables':>6} {'discover ms':>12} {'(range)':>12} {'queries':>8} {'cache KiB':>10} "
           f"{'reuse ms':>9} {'queries':>8}")  # fmt: skip
@@ -136,6 +137,8 @@ def main() -> int:
         postgres.execute("CREATE EXTENSION pg_stat_statements")
         systems = [System("mysql", mysql, _mysql_queries), System("postgres", postgres, _postgres_queries)]
         for system in systems:
+            if system.family not in args.system:
+                continue
             sizes = {tables: measure(system, tables, args.repeat, directory) for tables in (FEW, args.tables)}
             for tables, found in sizes.items():
                 print(f"{system.family:<9} {tables:>6,} {found.discover:>12.1f} {found.spread:>12} {found.queries:>8} "

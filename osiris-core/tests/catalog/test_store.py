@@ -183,6 +183,17 @@ def test_a_driver_without_a_probe_is_asked_each_time(shelf: Any) -> None:
     assert shelf.calls() == [PROBE, DISCOVER, PROBE, DISCOVER]
 
 
+def test_one_look_asks_each_system_once(shelf: Any) -> None:
+    catalogs = shelf.session(refresh=True).catalogs
+    with catalogs.one_look():
+        first = catalogs.get("shop", "shelf.table")
+        shelf.alter("shop", primary_key=())
+        assert catalogs.get("shop", "shelf.table") is first
+        catalogs.get("ware", "shelf.table")
+    assert [name for _, name in shelf.calls()] == ["shop.json"] * 2 + ["ware.json"] * 2
+    assert catalogs.get("shop", "shelf.table").tables[0].primary_key == ()
+
+
 def test_refresh_asks_again(shelf: Any) -> None:
     get(shelf)
     get(shelf, refresh=True)

@@ -7,7 +7,8 @@ token it returned before the discovery. A driver without a probe is asked each t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -54,7 +55,18 @@ class Catalogs:
         self._offline = offline
         self._now = now
         self._entries: dict[str, Entry] = {}
+        self._seen: dict[str, Catalog] | None = None
         self.notes: list[str] = []
+
+    @contextmanager
+    def one_look(self) -> Iterator[None]:
+        """Within the block each system is asked at most once, so that all steps of a pipeline see one state."""
+        outer = self._seen
+        self._seen = {} if outer is None else outer
+        try:
+            yield
+        finally:
+            self._seen = outer
 
     def get(
         self,
@@ -69,7 +81,7 @@ class Catalogs:
         """Everything ``component`` sees behind ``alias`` (None: a component without connection).
 
         The whole connection is discovered in one go, a constant number of queries, so that every name can be
-        suggested and one entry serves every pipeline; ``tables`` narrows only what a component finds by path.
+        suggested and one entry serves every pipeline. ``tables`` are those the caller needs.
         ``overrides`` are a step's allowed changes to the connection.
 
         Raises ConnectError when the system cannot be asked, or offline when nothing is cached; SecretError,
@@ -77,30 +89,36 @@ class Catalogs:
         """
         offline = self._offline if offline is None else offline
         refresh = self._refresh if refresh is None else refresh
-        scope = Scope(tuple(sorted(tables))) if self._by_path(component) else Scope()
-        question = self._question(alias or "", component, scope, overrides or {})
-        entry = self._entries.get(question.key) or read_entry(self._root, question)
-        if offline:
-            return self._unchecked(question, entry)
-        connection = self._connection(alias or "", component, overrides or {})
-        driver = self._registry.driver(component)
+        question = self._question(alias or "", component, overrides or {})
+        seen = self._seen if self._seen is not None else {}
+        if question.key not in seen:
+            entry = self._entries.get(question.key) or read_entry(self._root, question)
+            if offline:
+                return self._unchecked(question, entry)
+            connection = self._connection(alias or "", component, overrides or {})
+            seen[question.key] = self._ask(question, component, connection, None if refresh else entry)
+        return seen[question.key]
+
+    def _ask(self, question: Question, component: str, connection: Connection, entry: Entry | None) -> Catalog:
+        """The cached catalog if it is fresh and the probe confirms it, else a new one."""
+        driver, scope = self._registry.driver(component), Scope()
         # The token is older than the discovery: a change between the two is found by the next probe.
         token = _asked(driver, question, lambda: driver.probe(connection, scope))
-        known = entry is not None and bool(token) and token == entry.catalog.probe
-        if entry is not None and known and not refresh and entry.fresh(self._now(), self._ttl):
+        fresh = entry is not None and entry.fresh(self._now(), self._ttl)
+        if entry is not None and fresh and token and token == entry.catalog.probe:
             self._entries[question.key] = entry
             return entry.catalog
         found = _asked(driver, question, lambda: self._plugins.discover(component, connection, scope))
         return self._keep(question, replace(found, probe=token))
 
-    def _question(self, alias: str, component: str, scope: Scope, overrides: Mapping[str, Any]) -> Question:
+    def _question(self, alias: str, component: str, overrides: Mapping[str, Any]) -> Question:
         identity = {**self._connections.identity(alias), **overrides} if alias else {}
         spec = self._registry.spec(component)
         parts = {
             "component": component,
             "spec": spec.fingerprint,
             "connection": identity,
-            "scope": scope.to_json(),
+            "scope": Scope().to_json(),
         }
         return Question(alias, parts)
 
@@ -108,10 +126,6 @@ class Catalogs:
         if not alias:
             return Connection("", self._registry.spec(component).family, dict(overrides))
         return self._connections.resolve([alias], {alias: overrides} if overrides else {})[alias]
-
-    def _by_path(self, component: str) -> bool:
-        """Whether the component finds its tables by path, where a listing may be a whole disk."""
-        return _has_role(self._registry.spec(component).config_schema, "path")
 
     def _unchecked(self, question: Question, entry: Entry | None) -> Catalog:
         if entry is None:
@@ -153,10 +167,3 @@ def _asked(driver: Driver, question: Question, call: Callable[[], _T]) -> _T:
         raise ConnectError(
             f"{question.name}: {fault.message}", code=fault.code, hint=fault.hint, retryable=fault.retryable
         ) from error
-
-
-def _has_role(schema: Any, role: str) -> bool:
-    """Whether any value that ``schema`` describes carries ``x-role: role``."""
-    if isinstance(schema, Mapping):
-        return schema.get("x-role") == role or any(_has_role(item, role) for item in schema.values())
-    return isinstance(schema, list) and any(_has_role(item, role) for item in schema)

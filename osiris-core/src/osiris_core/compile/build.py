@@ -52,7 +52,7 @@ def compile_pipeline(validation: Validation, session: Session) -> Compiled:
     parts = _Parts(pipeline, validation.document.value, steps)
     for step in steps:
         spec = parts.specs.setdefault(step.component, session.registry.spec(step.component))
-        catalog = validation.catalogs.get(_alias(step)) if step.connection else None
+        catalog = validation.step_catalogs.get(step.id)
         parts.configs[step.id] = _compiled_config(step, spec, catalog, session)
         if catalog is not None:
             parts.schemas[step.id] = _schemas(step, spec, catalog)
