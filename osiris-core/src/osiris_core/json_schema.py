@@ -42,15 +42,19 @@ class SchemaChecker:
     """Checks values against one self-contained schema.
 
     ``show_values`` is False for files that may hold secrets: then messages name fields and what is wanted only.
+    ``name_missing``: the path of a missing field ends with its name, not with the mapping that lacks it.
     Raises ValueError when the schema itself is not valid.
     """
 
-    def __init__(self, schema: Mapping[str, Any], codes: Codes, *, show_values: bool = True) -> None:
+    def __init__(
+        self, schema: Mapping[str, Any], codes: Codes, *, show_values: bool = True, name_missing: bool = False
+    ) -> None:
         import jsonschema_rs
 
         self._schema = schema
         self._codes = codes
         self._show = show_values
+        self._name_missing = name_missing
         self._validator = jsonschema_rs.Draft202012Validator(dict(schema))
 
     def problems(self, value: Any) -> list[Problem]:
@@ -70,7 +74,8 @@ class SchemaChecker:
             return
         if keyword == "required":
             missing = error.kind.property
-            yield Problem(self._codes.missing, own or f'"{missing}" is missing', path)
+            place = (*path, missing) if self._name_missing else path
+            yield Problem(self._codes.missing, own or f'"{missing}" is missing', place)
             return
         if keyword == "falseSchema":
             yield Problem(self._codes.of(keyword), own or f'"{_last(path)}" is not allowed here', path, on_key=True)

@@ -313,7 +313,7 @@ _code(
 )
 _code(
     "OSI-V125", "schema", "The component delivers less than required",
-    why="The step requires exactly-once delivery, and the component promises it only on another channel, or not at all.",
+    why="The step requires exactly-once delivery, which the component promises on another channel or not at all.",
     mend="Use a channel or component that delivers exactly once, or require: at_least_once.",
 )
 _code(
@@ -414,7 +414,7 @@ _code(
 )
 _code(
     "OSI-V204", "catalog", "The merge keys are not a unique key",
-    why="Without a primary or unique key on exactly these columns, one row of the source could hit several of the target.",
+    why="Without a unique key on exactly these columns, one row of the source could hit several of the target.",
     mend="Use the columns of a unique key of the target, or create one.",
     example="merge_keys: [customer_id] → merge_keys: [id]",
 )
@@ -451,7 +451,7 @@ _code(
 )
 _code(
     "OSI-V211", "advice", "A merge key ignores case",
-    why="The source compares this text without regard to case or trailing blanks; the target may not: rows could double.",
+    why="One side compares this text without regard to case, the other may not: rows could double.",
     mend="Make sure that the key is spelt alike everywhere, or merge by another key.",
 )
 _code(
@@ -478,6 +478,11 @@ _code(
     "OSI-V217", "catalog", "The column cannot be used this way",
     why="An incremental cursor needs a column that grows; a partition needs a number or date.",
     mend="Use a column of such a type.",
+)
+_code(
+    "OSI-V218", "advice", "Columns are left out",
+    why="Their types cannot be carried faithfully, and a step without columns reads all that can.",
+    mend="Name the columns to read, or convert the others in a query.",
 )
 _code(
     "OSI-V290", "catalog", "The catalogue could not be consulted", exit_code=EXIT_CONFIGURATION,

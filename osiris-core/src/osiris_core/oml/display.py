@@ -54,9 +54,9 @@ def _cells(line: str, masked: list[tuple[int, int]]) -> tuple[list[str], list[in
 def _hidden(length: int, masked: list[tuple[int, int]]) -> bytearray:
     hidden = bytearray(length)
     for left, right in masked:
-        left, right = max(0, left), min(length, right)
-        if left < right:
-            hidden[left:right] = b"\1" * (right - left)
+        first, last = max(0, left), min(length, right)
+        if first < last:
+            hidden[first:last] = b"\1" * (last - first)
     return hidden
 
 

@@ -68,6 +68,10 @@ class Document:
         stop = self._starts[number] if number < len(self._starts) else len(self.text)
         return self.text[start:stop].rstrip("\r\n")
 
+    def line_start(self, number: int) -> int:
+        """Offset of the first character of line ``number``."""
+        return self._starts[number - 1]
+
     def mask(self, path: Sequence[str | int]) -> None:
         """Never show the value at ``path`` in a snippet."""
         place = self.places.get(tuple(path))

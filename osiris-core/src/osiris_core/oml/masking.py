@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 
-_SECRET_KEY = (
+_NAMES = (
     r"[\w-]*(?:passw(?:or)?d|passphrase|passwort|pwd|secret|token|credential|authorization|bearer"
     r"|(?:api|private|access|service|anon|account|signing|encryption|ssh|master|shared)[_-]?key|service[_-]?role)[\w-]*"
     r"|(?:[\w-]*[_-])?(?:dsn|pass|pw|auth)|key"
 )
-_SECRET_KEY_ONLY = re.compile(_SECRET_KEY, re.IGNORECASE)
-_SECRET_PAIR = re.compile(
-    rf"""(?<![\w-])["']?(?:{_SECRET_KEY})["']?\s*[:=][ \t]*
+_NAME = re.compile(_NAMES, re.IGNORECASE)
+_PAIR = re.compile(
+    rf"""(?<![\w-])["']?(?:{_NAMES})["']?\s*[:=][ \t]*
     (?P<value> "(?:[^"\\]|\\.)*"? | '(?:[^']|'')*'?
       | [^\s\#"'].*?(?=\s*(?:,\s*["']?[\w.-]+["']?\s*:|[}}\]]\s*(?:[,}}\]\#]|$)|\s\#|$)) )""",
     re.IGNORECASE | re.VERBOSE | re.MULTILINE,
@@ -28,12 +28,12 @@ _TOKENS = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*"
 )
 _REFERENCE = re.compile(r"""["']?\$\{[A-Za-z_][\w.]*\}["']?""")
-_BLOCK_PAIR = re.compile(rf"""(?P<indent>[ ]*(?:-[ ]+)*)["']?(?:{_SECRET_KEY})["']?\s*:""", re.IGNORECASE)
+_BLOCK_PAIR = re.compile(rf"""(?P<indent>[ ]*(?:-[ ]+)*)["']?(?:{_NAMES})["']?\s*:""", re.IGNORECASE)
 
 
 def is_secret_key(key: object) -> bool:
     """Whether a key of this name usually holds a secret (``password``, ``api_key``, Supabase's ``key``)."""
-    return isinstance(key, str) and len(key) < 200 and _SECRET_KEY_ONLY.fullmatch(key) is not None
+    return isinstance(key, str) and len(key) < 200 and _NAME.fullmatch(key) is not None
 
 
 def is_reference(text: object) -> bool:
@@ -50,7 +50,7 @@ def holds_credentials(text: str) -> bool:
 
 def secret_ranges(text: str) -> list[tuple[int, int]]:
     """Character ranges of ``text`` that must not be shown, going by the text alone."""
-    found = [m.span("value") for m in _SECRET_PAIR.finditer(text) if not is_reference(m["value"])]
+    found = [m.span("value") for m in _PAIR.finditer(text) if not is_reference(m["value"])]
     found += [m.span("user") for m in _URL_USER.finditer(text) if "${" not in m["user"]]
     found += [m.span() for m in _TOKENS.finditer(text)]
     return found

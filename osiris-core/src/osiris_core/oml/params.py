@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from math import isfinite
 from typing import Any
 
 from osiris_core.problems import Path
@@ -74,7 +75,7 @@ def _number(value: Any) -> int | float:
     if isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]{1,400}", value):
         return int(value)
     number = value if isinstance(value, int) else float(value)
-    if number != number or number in (float("inf"), float("-inf")):
+    if isinstance(number, float) and not isfinite(number):
         raise ValueError
     return number
 

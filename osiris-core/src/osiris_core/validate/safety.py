@@ -1,0 +1,83 @@
+"""Safety, whatever the mode: no secret in the file, no path outside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from osiris_core.oml.masking import holds_credentials, is_reference, is_secret_key
+from osiris_core.problems import Path, Problem
+from osiris_core.validate.contracts import contract
+from osiris_core.validate.draft import Draft, DraftStep
+
+_MARKS = ("://", "eyJ", "sk-", "sk_", "pk_", "sbp_", "ghp_", "gho_", "xox", "AKIA", "PRIVATE KEY")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+
+
+def check_safety(draft: Draft) -> None:
+    """Report secrets anywhere in the document, and paths that leave their directory."""
+    declared = {step.index: _declared_fields(step) for step in draft.steps}
+    for path, message in _secrets(draft.document.value, (), declared):
+        draft.document.mask(path)
+        where = "name it in osiris_connections.yaml as ${NAME}, and change it wherever it was used"
+        draft.report([Problem("OSI-V301", message, path, hint=where)])
+    for step in draft.steps:
+        if step.spec is not None and step.mode is not None:
+            draft.report_step(step, _paths(step))
+
+
+def _declared_fields(step: DraftStep) -> frozenset[str]:
+    """Fields of its config that a spec declares: whatever they are called, they are no secrets."""
+    if step.spec is None or step.mode is None:
+        return frozenset()
+    return contract(step.spec, step.mode).fields
+
+
+def _secrets(value: Any, path: Path, declared: dict[int, frozenset[str]]) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _secrets(item, (*path, key), declared)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _secrets(item, (*path, index), declared)
+    elif isinstance(value, str) and value and not is_reference(value):
+        if any(mark in value for mark in _MARKS) and holds_credentials(value):
+            yield path, "this text holds credentials"
+        elif name := _secret_name(path, declared):
+            yield path, f'"{name}" holds a secret'
+
+
+def _secret_name(path: Path, declared: dict[int, frozenset[str]]) -> str | None:
+    """The name that makes the value at ``path`` a secret: its key, or its parameter."""
+    if len(path) == 3 and path[0] == "params" and path[2] == "default":
+        return str(path[1]) if is_secret_key(path[1]) else None
+    if len(path) < 4 or path[0] != "steps" or path[2] != "config" or not is_secret_key(path[-1]):
+        return None
+    fields = declared.get(path[1], frozenset()) if isinstance(path[1], int) else frozenset()
+    return None if path[3] in fields else str(path[-1])
+
+
+def _paths(step: DraftStep) -> Iterator[Problem]:
+    if step.spec is None or step.mode is None:
+        return
+    for path, role, value in contract(step.spec, step.mode).roles.find(step.config):
+        if role == "path" and isinstance(value, str) and step.sound("config", *path):
+            reason = path_fault(value)
+            if reason:
+                hint = "use a path below the project (or the connection's directory)"
+                yield Problem("OSI-V302", f'"{path[-1]}" {reason}', ("config", *path), hint=hint)
+
+
+def path_fault(path: str) -> str:
+    """Why ``path`` may leave its directory (``""`` when it cannot): absolute, ``..``, ``~``, a URL, a drive."""
+    if _SCHEME.match(path):
+        return "is a URL, not a path"
+    if path.startswith(("/", "\\")) or _DRIVE.match(path):
+        return "is an absolute path"
+    if path.startswith("~"):
+        return "begins with ~, a home directory"
+    if ".." in re.split(r"[\\/]", path):
+        return "contains .., which leads out of its directory"
+    return ""
