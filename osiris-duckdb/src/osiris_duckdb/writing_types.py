@@ -1,0 +1,183 @@
+"""How values enter DuckDB: which type a new column gets, and the expression that fits a value to its column.
+
+An expression never rounds, cuts or guesses: what does not fit is an error that names the column.
+
+====================================  ====================================================================
+incoming                              a column that Osiris creates
+====================================  ====================================================================
+any type DuckDB told us               that type again (``osiris.source_type`` ``duckdb:…``)
+json, uuid, bit                       JSON, UUID, BIT
+time, interval (durations)            INTERVAL
+enum, set, text_form of others        VARCHAR
+decimal (beyond 38 digits)            VARCHAR: DuckDB has no wider number, and no digit may go
+wkb                                   BLOB
+decimal256 of up to 38 digits         DECIMAL(p,s)
+any other Arrow type                  what DuckDB itself makes of it
+====================================  ====================================================================
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import duckdb
+import pyarrow as pa
+
+from osiris_core.data import osiris_type, source_type
+from osiris_duckdb.instances import literal, one
+
+#: The ``osiris.type`` values a DuckDB table takes.
+KNOWN_OSIRIS_TYPES = frozenset(
+    {"json", "time", "interval", "bit", "decimal", "enum", "set", "uuid", "wkb", "text_form"}
+)
+_CREATED = {
+    "json": "JSON",
+    "uuid": "UUID",
+    "bit": "BIT",
+    "time": "INTERVAL",
+    "interval": "INTERVAL",
+    "enum": "VARCHAR",
+    "set": "VARCHAR",
+    "text_form": "VARCHAR",
+    "decimal": "VARCHAR",
+    "wkb": "BLOB",
+}
+_INTEGERS = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "UHUGEINT",
+)
+_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+_MOST_EXACT_IN_DOUBLE = frozenset({"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER", "FLOAT"})
+_DAY = "INTERVAL '24 hours'"
+
+
+def scanned_types(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> list[str]:
+    """The DuckDB type of each column of an Arrow stream with ``schema``, as DuckDB scans it."""
+    connection.register("_osiris_empty", schema.empty_table())
+    try:
+        return [row[1] for row in connection.execute("DESCRIBE SELECT * FROM _osiris_empty").fetchall()]
+    finally:
+        connection.unregister("_osiris_empty")
+
+
+def created_type(connection: duckdb.DuckDBPyConnection, item: pa.Field, scanned: str) -> str:
+    """The type of a column made for ``item``."""
+    source = source_type(item)
+    if source.startswith("duckdb:"):
+        original = spelled_type(connection, source.removeprefix("duckdb:"))
+        if original is not None:
+            return original
+    return _CREATED.get(osiris_type(item)) or ("VARCHAR" if scanned == '"NULL"' else scanned)
+
+
+def spelled_type(connection: duckdb.DuckDBPyConnection, text: str) -> str | None:
+    """``text`` as DuckDB itself spells that type, or None when it is no type.
+
+    What comes back is DuckDB's own text, so a type name out of a file's metadata cannot carry SQL.
+    """
+    try:
+        tree = one(
+            connection, "SELECT json_serialize_sql(CAST($sql AS VARCHAR))", {"sql": f"SELECT CAST(NULL AS {text})"}
+        )
+        if tree is None or not _is_one_cast(str(tree[0])):
+            return None
+        row = one(connection, f"SELECT typeof(CAST(NULL AS {text}\n))")
+    except duckdb.Error:
+        return None
+    return str(row[0]) if row else None
+
+
+def _is_one_cast(tree: str) -> bool:
+    import json
+
+    value = json.loads(tree)
+    if value.get("error", True) or len(value["statements"]) != 1:
+        return False
+    node = value["statements"][0]["node"]
+    if node["type"] != "SELECT_NODE" or len(node["select_list"]) != 1 or node["from_table"]["type"] != "EMPTY":
+        return False
+    expression = node["select_list"][0]
+    return expression["class"] == "CAST" and expression["child"]["class"] == "CONSTANT"
+
+
+def fitted(column: str, name: str, item: pa.Field, scanned: str, target: str) -> str:
+    """An expression for ``column`` (SQL) as ``target``; ``name`` is for the error of a value that does not fit."""
+    osiris = osiris_type(item)
+    if target == scanned:
+        return column
+    if osiris == "wkb" and target.startswith("GEOMETRY"):
+        return f"ST_GeomFromWKB({column})"
+    if scanned == "INTERVAL" and target == "TIME":
+        fits = f"{column} >= INTERVAL '0 hours' AND {column} < {_DAY}"
+        return _checked(column, fits, f"CAST('00:00:00' AS TIME) + {column}", name, scanned, target)
+    if osiris == "json" and target not in ("VARCHAR", "JSON"):
+        return f"CAST(CAST({column} AS JSON) AS {target})"
+    if scanned == "VARCHAR":
+        return _from_text(column, name, target)
+    cast = f"CAST({column} AS {target})"
+    if _never_loses(scanned, target):
+        return cast
+    return _checked(column, f"CAST({cast} AS {scanned}) IS NOT DISTINCT FROM {column}", cast, name, scanned, target)
+
+
+def _from_text(column: str, name: str, target: str) -> str:
+    cast = f"CAST({column} AS {target})"
+    fits = _text_fits(column, target)
+    if target == "BLOB":
+        return f"encode({column})"
+    return cast if fits is None else _checked(column, fits, cast, name, "text", target)
+
+
+def _text_fits(column: str, target: str) -> str | None:
+    """The condition under which DuckDB's cast of a text keeps all it says; None when it fails by itself otherwise."""
+    if target in _INTEGERS:
+        return f"regexp_full_match({column}, '\\s*[+-]?[0-9]+\\s*')"
+    if decimal := _DECIMAL.fullmatch(target):
+        digits = f"[0-9]{{0,{decimal[2]}}}0*"
+        return f"regexp_full_match({column}, '\\s*[+-]?([0-9]+(\\.{digits})?|\\.[0-9]{digits})\\s*')"
+    if target == "DATE":
+        return f"CAST(CAST({column} AS DATE) AS TIMESTAMP) = CAST({column} AS TIMESTAMP)"
+    if target in ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"):
+        cut = f"regexp_matches({column}, '\\.[0-9]{{7,}}')"
+        shifted = f"regexp_matches({column}, ':[0-9.]+\\s*[+-][0-9:]+\\s*$')"
+        return f"NOT {cut}" if target != "TIMESTAMP" else f"NOT {cut} AND NOT {shifted}"
+    if target in ("TIMESTAMP_S", "TIMESTAMP_MS"):
+        return f"CAST(CAST({column} AS {target}) AS TIMESTAMP_NS) = CAST({column} AS TIMESTAMP_NS)"
+    return None
+
+
+def _checked(column: str, fits: str, value: str, name: str, source: str, target: str) -> str:
+    message = literal(f'osiris: column "{name}": a value of type {source} does not fit {target} unchanged')
+    return f"CASE WHEN {column} IS NULL THEN NULL WHEN {fits} THEN {value} ELSE error({message}) END"
+
+
+def _never_loses(source: str, target: str) -> bool:
+    """Whether DuckDB's cast keeps every value or fails by itself."""
+    if target in ("VARCHAR", "VARIANT"):
+        return source not in ("BLOB", "FLOAT")
+    if target in _INTEGERS:
+        return source in _INTEGERS
+    if decimal := _DECIMAL.fullmatch(target):
+        narrower = _DECIMAL.fullmatch(source)
+        return source in _INTEGERS or (narrower is not None and int(narrower[2]) <= int(decimal[2]))
+    if target == "DOUBLE":
+        return source in _MOST_EXACT_IN_DOUBLE
+    if target == "FLOAT":
+        return source in ("TINYINT", "SMALLINT", "UTINYINT", "USMALLINT")
+    return source == '"NULL"' or (source == "DATE" and target.startswith("TIMESTAMP"))
+
+
+def columns_sql(names: Sequence[str]) -> str:
+    """``names`` quoted, with commas."""
+    from osiris_duckdb.instances import quote
+
+    return ", ".join(quote(name) for name in names)
