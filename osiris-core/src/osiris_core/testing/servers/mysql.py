@@ -102,7 +102,11 @@ def _initialise(
     process: ServerProcess, program: Path, mariadb: bool, variables: Mapping[str, str | int]
 ) -> MySQLServer:
     data = process.directory / "data"
-    common = ["--no-defaults", f"--datadir={data}"]
+    # A directory of its own for temporary tables: a server that starts removes those of others in a shared one.
+    temporary = process.directory / "tmp"
+    temporary.mkdir()
+    process.give(temporary)
+    common = ["--no-defaults", f"--datadir={data}", f"--tmpdir={temporary}"]
     if mariadb:
         install = find_program(("mariadb-install-db", "mysql_install_db"), _FOLDERS, _INSTALL)
         process.run(install, *common, "--auth-root-authentication-method=normal", "--skip-test-db")

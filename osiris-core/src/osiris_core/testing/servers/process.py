@@ -86,14 +86,19 @@ class ServerProcess:
         self._watchdog: subprocess.Popen[bytes] | None = None
         if user is not None:
             account = pwd.getpwnam(user)
-            os.chown(self.directory, account.pw_uid, account.pw_gid)
             self._identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+        self.give(self.directory)
         atexit.register(self.close)
 
     @property
     def is_running(self) -> bool:
         """Whether the process has been started and has not ended."""
         return self._process is not None and self._process.poll() is None
+
+    def give(self, path: Path) -> None:
+        """Make the server's user the owner of a file or directory."""
+        if self._identity:
+            os.chown(path, self._identity["user"], self._identity["group"])
 
     def run(self, *arguments: str | Path) -> None:
         """Run a set-up program as the server's user; raise ServerError with what it printed when it fails."""
