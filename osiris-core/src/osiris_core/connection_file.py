@@ -10,7 +10,7 @@ profiles:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -76,16 +76,24 @@ class MaskedSource:
         end = span.end_column - 1 if span.end_line == span.line else len(line)
         origin = span.start_index - begin
         masked = [(start - origin, stop - origin) for start, stop in self._hidden]
+        masked += _comment_range(line, [place[3] - origin for place in self._document.places.values()])
         return excerpt(line, span.line, begin, end, masked if self._exact else list(_line_ranges(line)))
 
 
 def _value_ranges(document: Document) -> Iterator[tuple[int, int]]:
-    parents = {path[:-1] for path in document.places}
+    parents = {path[:-1] for path in document.places if path}
     for path, (key_start, key_end, start, end) in document.places.items():
         if path and isinstance(path[-1], str) and not _NAME.fullmatch(path[-1]):
             yield key_start, key_end
         if path not in parents and path[-1:] != ("component",) and not _only_reference(document.text[start:end]):
             yield start, end
+
+
+def _comment_range(line: str, ends: Iterable[int]) -> list[tuple[int, int]]:
+    """Where the comment of ``line`` is; ``ends`` are the ends of all values, relative to the line."""
+    last = max((end for end in ends if 0 <= end <= len(line)), default=0)
+    start = line.find("#", last)
+    return [(start, len(line))] if start >= 0 else []
 
 
 def _line_ranges(line: str) -> Iterator[tuple[int, int]]:
@@ -114,6 +122,12 @@ def read_connection_file(path: FilePath, profile: str | None, profiles_elsewhere
     problems = list(_shape_problems(value, profile, profiles_elsewhere))
     aliases = dict(_entries(value, profile))
     return ConnectionFile(document, aliases, tuple(_at(document, *problem) for problem in problems))
+
+
+def alias_at(path: Path) -> str | int | None:
+    """The alias that ``path`` belongs to, in whichever profile; None for what concerns the whole file."""
+    depth = {"connections": 1, "profiles": 2}.get(str(path[0])) if path else None
+    return path[depth] if depth is not None and len(path) > depth else None
 
 
 def _at(document: Document, message: str, path: Path, hint: str = "") -> Problem:

@@ -25,6 +25,7 @@ from osiris_core.connection_file import (
     AliasEntry,
     ConnectionFile,
     MaskedSource,
+    alias_at,
     read_connection_file,
 )
 from osiris_core.errors import ConfigurationError, SecretError
@@ -114,9 +115,8 @@ class Connections:
 
     def problems_of(self, aliases: Iterable[str]) -> list[Problem]:
         """The problems that concern these aliases: the file's own, and theirs."""
-        wanted = set(aliases)
-        others = {entry.path: alias for alias, entry in self._file.aliases.items() if alias not in wanted}
-        return [problem for problem in self.problems if not any(problem.path[: len(path)] == path for path in others)]
+        wanted = {None, *aliases}
+        return [problem for problem in self.problems if alias_at(problem.path) in wanted]
 
     def secret_names(self, aliases: Iterable[str]) -> list[str]:
         """Names of all environment variables that these aliases need, sorted."""

@@ -83,7 +83,7 @@ def load_into(manager: pluggy.PluginManager, allow: Sequence[str] | None) -> lis
     Plugins are registered in reverse order of their names: pluggy calls the last one first, so hooks run in
     the order of names whatever the order of installation.
     """
-    found = sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
+    found = sorted(entry_points(group=GROUP), key=lambda entry: (entry.value != CORE_MODULE, entry.name, entry.value))
     statuses: list[PluginStatus] = []
     ready: list[tuple[PluginStatus, object]] = []
     taken: dict[str, PluginStatus] = {}
@@ -97,7 +97,7 @@ def load_into(manager: pluggy.PluginManager, allow: Sequence[str] | None) -> lis
             ready.append((status, _import(entry, status)))
         except RefusedError as refused:
             status.state, status.error = refused.state, str(refused)
-    for status, plugin in reversed(ready):
+    for status, plugin in sorted(ready, key=lambda item: item[0].name, reverse=True):
         _register(manager, status, plugin)
     return statuses + list(_missing(allow, [status.name for status in statuses]))
 
