@@ -785,6 +785,11 @@ _code(
     mend="Compile again with this version, or run it with the one that compiled it.",
 )
 _code(
+    "OSI-M008", "compile", "A connection is not the one compiled for",
+    why="A manifest holds a fingerprint of each connection's fields (not its secrets), so that it never runs elsewhere unseen.",
+    mend="Run with the profile it was compiled with, or compile again.",
+)
+_code(
     "OSI-M090", "compile", "A plugin refuses the manifest",
     why="A plugin's policy does not allow what the compiled pipeline would do.",
     mend="Follow its message.",
@@ -805,6 +810,26 @@ _code(
     "OSI-R003", "run", "The rows do not add up",
     why="Rows read are not rows written, deduplicated and skipped; the step was rolled back.",
     mend="Run again; if it persists, report it.",
+)
+_code(
+    "OSI-R004", "run", "A step stopped because another one failed",
+    why="The steps of one branch stop together; what this one had done was rolled back.",
+    mend="Mend what the failed step reports, then run again.",
+)
+_code(
+    "OSI-R010", "run", "The disk is full",
+    why="Rows that several steps read are kept on disk while a run goes on, and file targets are written there.",
+    mend="Free some space, then run again: nothing is left half done.",
+)
+_code(
+    "OSI-R011", "run", "Out of memory",
+    why="A batch is bounded in bytes, but a single huge value, or many branches side by side, may need more.",
+    mend="Lower --parallel, leave the column with the huge values out, or give the process more memory.",
+)
+_code(
+    "OSI-R012", "run", "A file cannot be used",
+    why="The system refused to open, read or write it.",
+    mend="Look at the path and the permissions that the message names.",
 )
 _code(
     "OSI-R020", "run", "The connection to a server was lost",

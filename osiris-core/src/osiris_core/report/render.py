@@ -65,7 +65,7 @@ def render_report(result: Mapping[str, Any], events: Sequence[Mapping[str, Any]]
         span=_span(events),
         error=_error(result.get("error")),
         head="".join(f"<th>{column}</th>" for column in _COLUMNS),
-        steps="\n".join(_step(step, value) for step, value in result["steps"].items()),
+        steps="\n".join(_step(step, result["steps"][step]) for step in result["order"]),
         events="\n".join(_event(event) for event in events if event["event"] != "step_progress"),
     )
 

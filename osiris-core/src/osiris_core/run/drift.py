@@ -51,8 +51,15 @@ def _changes(run: RunState, schemas: Schemas) -> Iterator[tuple[RunStep, Change]
             for name, table in schemas[step.id].items():
                 # What did not exist is made by the writer, or was by an earlier run: the writer looks for itself.
                 if table is not None:
-                    for change in compare(table, found.table(name)):
-                        yield step, change
+                    _expect(run, step, found.table(name))
+                    yield from ((step, change) for change in compare(table, found.table(name)))
+
+
+def _expect(run: RunState, step: RunStep, table: Table | None) -> None:
+    """Keep the system's estimate of a whole table's rows, for the time left."""
+    narrowed = {"where", "where_sql", "limit", "incremental"} & set(step.config)
+    if step.mode == "read" and not narrowed and table is not None and table.approximate_rows is not None:
+        run.expected_rows[step.id] = table.approximate_rows
 
 
 def _by_system(run: RunState, schemas: Schemas) -> Mapping[tuple[str, str], list[RunStep]]:

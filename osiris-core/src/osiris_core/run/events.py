@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -31,13 +32,23 @@ class EventLog:
         run_id: goes into every event.
         redactor: masks known secret values, in each value and then in the whole line.
         observers: called with each event after it was written; what they raise is ignored.
+        fsync: bring each line to the disk, for a machine that may vanish.
     """
 
-    def __init__(self, path: Path, run_id: str, redactor: Redactor, observers: Iterable[Observer] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        run_id: str,
+        redactor: Redactor,
+        observers: Iterable[Observer] = (),
+        *,
+        fsync: bool = False,
+    ) -> None:
         self._file: IO[str] = path.open("a", encoding="utf-8", newline="\n")
         self._run_id = run_id
         self._redactor = redactor
         self._observers = tuple(observers)
+        self._fsync = fsync
         self._lock = threading.RLock()
         self._seq = 0
         self.has_ended = False
@@ -67,6 +78,8 @@ class EventLog:
             line = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
             self._file.write(self._redactor.text(line) + "\n")
             self._file.flush()
+            if self._fsync:
+                os.fsync(self._file.fileno())
             self.has_ended = record["event"] in ("run_completed", "run_failed", "run_cancelled")
             for observer in self._observers:
                 with suppress(Exception):

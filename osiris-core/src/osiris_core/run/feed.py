@@ -114,7 +114,8 @@ class Feed:
 
     def _read(self, step: RunStep, partition: Partition | None) -> Metered:
         driver = self._run.driver(step)
-        self._run.reports[step.id].start()
+        expected = self._run.expected_rows.get(step.id)
+        self._run.reports[step.id].start(**({"expected_rows": expected} if expected is not None else {}))
         context = self._run.context(step, self._sink.step.id, self._state.get(step.id))
         with driver_call(step.id, driver):
             stream = driver.open_reader(self._run.connection(step), step.config, context, partition)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -43,6 +44,7 @@ class _LocalRun:
         self._error: dict[str, Any] | None = None
         self._exit_code = EXIT_OK
         self._was_cancelled = False
+        self._started = time.monotonic()
         self._state: RunState | None = None
 
     def execute(self) -> RunResult:
@@ -160,14 +162,15 @@ class _LocalRun:
         for report in reports.values():
             self._finish(report)
         steps = {step: report.result or {} for step, report in reports.items()}
+        took = {"duration_ms": round((time.monotonic() - self._started) * 1000, 3)}
         if self._was_cancelled:
-            self._emit(RunEvent("run_cancelled"))
+            self._emit(RunEvent("run_cancelled", None, took))
             return RunResult("cancelled", EXIT_SIGINT, steps, self._error)
         if self._error is not None:
-            self._emit(RunEvent("run_failed", None, {"error": self._error}))
+            self._emit(RunEvent("run_failed", None, {"error": self._error, **took}))
             return RunResult("failed", self._exit_code, steps, self._error)
         rows = sum(result.get("written", 0) for result in steps.values())
-        self._emit(RunEvent("run_completed", None, {"written": rows}))
+        self._emit(RunEvent("run_completed", None, {"written": rows, **took}))
         return RunResult("success", EXIT_OK, steps)
 
     def _unfinished(self) -> bool:

@@ -83,10 +83,10 @@ def find_record(state_dir: Path, run_id: str) -> RunRecord:
     if len(found) == 1:
         return found[0]
     if found:
-        raise InvalidInputError(f'"{run_id}" begins {len(found)} run ids', code="OSI-V005", hint="write more of it")
+        raise InvalidInputError(f'"{run_id}" begins {len(found)} run ids', code="OSI-V050", hint="write more of it")
     names = [record.run_id for record in records]
     raise InvalidInputError(
         f'there is no run "{run_id}"',
-        code="OSI-V005",
+        code="OSI-V050",
         hint=did_you_mean(run_id, names) if names else "nothing was run in this project yet",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from osiris_core.run.events import EventLog, Observer
 from osiris_core.run.record import EVENTS_FILE, RunRecord, new_run_id
 from osiris_core.run.runkey import Claim, RunKeys
 from osiris_core.run.signals import SignalWatch
-from osiris_core.secrets import Redactor, Secret
+from osiris_core.secrets import Redactor
 
 if TYPE_CHECKING:
     from osiris_core.compile import Compiled
@@ -187,7 +187,7 @@ class _Run:
         self._runner = runner
         self._signals = signals
         self._record = record
-        self._redactor = Redactor(_secrets(request.connections.values()))
+        self._redactor = Redactor.of_process()
         observers = (session.plugins.run_event, *options.observers)
         self._log = EventLog(record.path / EVENTS_FILE, request.run_id, self._redactor, observers)
         self._result: RunResult | None = None
@@ -234,8 +234,10 @@ class _Run:
         from osiris_core.report import render_report
 
         if not self._log.has_ended:
-            name: EventName = "run_cancelled" if result.status == "cancelled" else "run_failed"
-            self._log.emit(RunEvent(name, None, {"error": dict(result.error)} if result.error else {}))
+            # The engine did not stop in time, or broke its promise.
+            error = {"error": dict(result.error)} if result.error else {}
+            name: EventName = "run_failed" if error else "run_cancelled"
+            self._log.emit(RunEvent(name, None, error))
         value = self._redactor.value(result_json(self._request, result))
         self._record.write_result(value)
         self._record.write_report(render_report(value, self._record.events()))
@@ -251,6 +253,7 @@ def result_json(request: RunRequest, result: RunResult) -> dict[str, Any]:
         "dry_run": request.dry_run,
         "status": result.status,
         "exit_code": result.exit_code,
+        "order": list(result.steps),
         "steps": {step: dict(value) for step, value in result.steps.items()},
         "error": dict(result.error) if result.error else None,
     }
@@ -270,7 +273,3 @@ def engine_bug(error: BaseException | None) -> dict[str, Any]:
 
 def _traceback(error: BaseException | None, redactor: Redactor) -> str:
     return redactor.text("".join(traceback.format_exception(error))) if error else ""
-
-
-def _secrets(connections: Iterable[Connection]) -> Iterable[Secret]:
-    return [secret for connection in connections for secret in connection.secrets()]

@@ -60,6 +60,8 @@ class RunState:
         self.registry = registry
         self.cancelled = cancelled
         self.interrupts = Interrupts()
+        #: Rows that a plain read of one table may have, by step, as the system estimates them.
+        self.expected_rows: dict[str, int] = {}
         self.reports: Mapping[str, StepReport] = {step: StepReport(step, emit) for step in plan.steps}
         self.redactor = Redactor(
             secret for connection in request.connections.values() for secret in connection.secrets()
@@ -86,10 +88,13 @@ class RunState:
     def _overrides(self, step: RunStep) -> dict[str, Any]:
         properties = (self.spec(step).connection_schema or {}).get("properties", {})
         return {
-            name: step.config[name]
+            name: self._path(step.config[name]) if schema.get("x-role") == "path" else step.config[name]
             for name, schema in properties.items()
             if schema.get("x-override") == "allowed" and name in step.config
         }
+
+    def _path(self, value: Any) -> Any:
+        return str(self.request.project_dir / value) if isinstance(value, str) else value
 
     def context(self, step: RunStep, owner: str, state: Any = None) -> StepContext:
         """What the driver may know; its interrupts belong to the sink ``owner``."""
