@@ -50,21 +50,29 @@ def _batch(
     arrays = []
     invalid: dict[int, list[int]] = {}
     for index, column in enumerate(columns):
-        convert = converter(column.type)
-        values = [None if row[index] is None else convert(row[index]) for row in rows]
-        bad = [number for number, value in enumerate(values) if value is INVALID]
+        array, bad = convert([row[index] for row in rows], column.type)
+        arrays.append(array)
         if bad:
             invalid[index] = bad
-            for number in bad:
-                values[number] = None
-        storage = column.type.storage()
-        if pa.types.is_timestamp(storage) or pa.types.is_duration(storage):
-            arrays.append(pa.array(values, pa.int64()).cast(storage))
-        elif pa.types.is_date(storage):
-            arrays.append(pa.array(values, pa.int32()).cast(storage))
-        else:
-            arrays.append(pa.array(values, storage))
     return dates.check(pa.RecordBatch.from_arrays(arrays, schema=schema), invalid)
+
+
+def convert(texts: Sequence[bytes | None], kind: MySQLType) -> tuple[pa.Array, list[int]]:
+    """An array of the values' texts, and the rows of dates that do not exist, which are NULL in it.
+
+    Raises ValueError for text that is none of the type's.
+    """
+    one = converter(kind)
+    values = [None if text is None else one(text) for text in texts]
+    bad = [number for number, value in enumerate(values) if value is INVALID]
+    for number in bad:
+        values[number] = None
+    storage = kind.storage()
+    if pa.types.is_timestamp(storage) or pa.types.is_duration(storage):
+        return pa.array(values, pa.int64()).cast(storage), bad
+    if pa.types.is_date(storage):
+        return pa.array(values, pa.int32()).cast(storage), bad
+    return pa.array(values, storage), bad
 
 
 # -- one value -------------------------------------------------------------------------------------------

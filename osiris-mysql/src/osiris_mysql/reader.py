@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from osiris_core import Connection, Partition, StepContext
@@ -54,7 +55,7 @@ def open_reader(
     return BatchStream(
         schema_of(selection.columns),
         _guarded(what, batches),
-        on_close=lambda: discard(session),
+        on_close=lambda: release(session),
         coerced=dates.coercions.counts,
         state=cursor.state if cursor is not None else lambda: None,
     )
@@ -66,20 +67,36 @@ def discard(session: pymysql.Connection[Any]) -> None:
     ``SSCursor.close`` and ``Connection.close`` would read the result to its end, and raise when the
     connection is gone, which hides the true error.
     """
-    session._result = None
+    if session._result is not None:
+        session._result.unbuffered_active = False
+        session._result = None
     session._force_close()
+
+
+def release(session: pymysql.Connection[Any]) -> None:
+    """Take leave of the server when the rows have ended, else cut the connection; never raises."""
+    if session._result is None or not session._result.unbuffered_active:
+        with suppress(Exception):
+            session.close()
+    discard(session)
 
 
 def _start(
     session: Any, selection: Selection, dates: InvalidDates, max_bytes: int, bulk: bool
 ) -> Iterator[pa.RecordBatch]:
-    from osiris_mysql import bulk as fast
+    """Send the SELECT; an error of the server is raised here, before the first row."""
+    from osiris_mysql.packets import RowPackets, supported
     from osiris_mysql.plain import read_rows
 
-    sql = _statement(session, selection)
-    if bulk and fast.supported():
-        return fast.read(session, sql, selection.columns, dates, max_bytes)
-    return read_rows(_plain_rows(session, sql), selection.columns, dates, max_bytes)
+    session.use_unicode = False
+    session.decoders = {}
+    session.query(_statement(session, selection), unbuffered=True)
+    if bulk and supported(session):
+        from osiris_mysql.decode import Decoder
+
+        decoder = Decoder(selection.columns, dates)
+        return (decoder.decode(rows) for rows in RowPackets(session, max_bytes))
+    return read_rows(_plain_rows(session), selection.columns, dates, max_bytes)
 
 
 def _statement(session: Any, selection: Selection) -> bytes:
@@ -89,10 +106,7 @@ def _statement(session: Any, selection: Selection) -> bytes:
     return text.encode()
 
 
-def _plain_rows(session: Any, sql: bytes) -> Iterator[Sequence[bytes | None]]:
-    session.use_unicode = False
-    session.decoders = {}
-    session.query(sql, unbuffered=True)
+def _plain_rows(session: Any) -> Iterator[Sequence[bytes | None]]:
     result = session._result
     while (row := result._read_rowdata_packet_unbuffered()) is not None:
         yield row

@@ -1,0 +1,235 @@
+"""MySQL's text protocol, decoded a column at a time: numpy finds the values, Arrow's kernels parse them.
+
+In a row every value is its length and its bytes, one column after the other. For one column of many rows the
+starts and ends therefore ascend, so they are the offsets of an Arrow array laid over the network buffer, in
+which every second element is a value; ``take`` copies those out, and ``cast`` parses them. No byte passes
+through a Python object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from osiris_core import RunError
+from osiris_mysql.columns import ReadColumn, schema_of
+from osiris_mysql.dates import InvalidDates
+from osiris_mysql.packets import Bytes, Positions, Rows
+from osiris_mysql.typemap import MySQLType
+
+_NULL = 251
+#: First byte of a longer length, and how many bytes of length follow it.
+_WIDE = {252: 2, 253: 3, 254: 8}
+#: Doubles hold whole numbers of 15 digits exactly, and k / 10**s * 10**s rounds back to k.
+_DOUBLE_DIGITS = 15
+#: Microseconds of 0001-01-01: a year 0000 is a partial date, though Arrow would parse it.
+_FIRST_MICROSECOND = -62_135_596_800_000_000
+_FIRST_DAY = -719_162
+
+
+class Values(NamedTuple):
+    """One column of a batch: value ``i`` is ``memory[start[i]:end[i]]`` unless ``null[i]``; no mask means no NULL."""
+
+    memory: Bytes
+    start: Positions
+    end: Positions
+    null: NDArray[np.bool_] | None
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The NULLs, as a mask even when there are none."""
+        return np.zeros(len(self.start), np.bool_) if self.null is None else self.null
+
+
+class Decoder:
+    """Makes record batches of row packets. Dates that do not exist become NULL and are told to ``dates``."""
+
+    def __init__(self, columns: list[ReadColumn], dates: InvalidDates) -> None:
+        self._columns = columns
+        self._schema = schema_of(columns)
+        self._dates = dates
+
+    def decode(self, rows: Rows) -> pa.RecordBatch:
+        """One record batch. Raises RunError (OSI-R113) naming the column when bytes are not what the type says."""
+        arrays = []
+        invalid: dict[int, list[int]] = {}
+        position = rows.starts
+        for index, column in enumerate(self._columns):
+            values = locate(rows.memory, position)
+            position = values.end
+            try:
+                arrays.append(_DECODERS[column.type.kind](values, column.type))
+            except pa.ArrowInvalid as error:
+                array, bad = _with_invalid_dates(values, column, error)
+                arrays.append(array)
+                invalid[index] = bad
+        return self._dates.check(pa.RecordBatch.from_arrays(arrays, schema=self._schema), invalid)
+
+
+def locate(memory: Bytes, position: Positions) -> Values:
+    """The values whose lengths are at ``position``; their ends are where the next column begins."""
+    lead = memory[position]
+    start = position + 1
+    length = lead.astype(np.int32)
+    if not len(lead) or lead.max() < _NULL:
+        return Values(memory, start, start + length, None)
+    null = lead == _NULL
+    length[null] = 0
+    for marker, width in _WIDE.items():
+        rows = np.flatnonzero(lead == marker)
+        if len(rows):
+            wide = np.zeros(len(rows), np.int64)
+            for byte in range(width):
+                wide |= memory[position[rows] + 1 + byte].astype(np.int64) << 8 * byte
+            length[rows] = wide
+            start[rows] += width
+    return Values(memory, start, start + length, null if null.any() else None)
+
+
+def _take(values: Values, storage: pa.DataType) -> pa.Array:
+    """The values copied out as text or bytes."""
+    count = len(values.start)
+    offsets = np.empty(2 * count, np.int32)
+    offsets[0::2] = values.start
+    offsets[1::2] = values.end
+    laid_over = pa.Array.from_buffers(
+        storage, max(0, 2 * count - 1), [None, pa.py_buffer(offsets), pa.py_buffer(values.memory)]
+    )
+    return laid_over.take(pa.array(np.arange(0, 2 * count, 2, np.int32), mask=values.null))
+
+
+# -- decoders, by kind ------------------------------------------------------------------------------------
+def _cast(values: Values, kind: MySQLType) -> pa.Array:
+    return _take(values, pa.string()).cast(kind.storage())
+
+
+def _text(values: Values, kind: MySQLType) -> pa.Array:
+    return _take(values, pa.binary()).cast(pa.string())  # the cast checks that it is UTF-8
+
+
+def _binary(values: Values, kind: MySQLType) -> pa.Array:
+    return _take(values, pa.binary())
+
+
+def _decimal(values: Values, kind: MySQLType) -> pa.Array:
+    if kind.size > _DOUBLE_DIGITS:
+        return _cast(values, kind)
+    doubles = _take(values, pa.string()).cast(pa.float64()).fill_null(0.0).to_numpy()
+    wholes = np.empty((len(doubles), 2), np.int64)  # little-endian 128 bits: the low half, then the sign
+    wholes[:, 0] = np.rint(doubles * 10.0**kind.scale)
+    wholes[:, 1] = wholes[:, 0] >> 63
+    return _fixed(values, kind.storage(), wholes)
+
+
+def _date(values: Values, kind: MySQLType) -> pa.Array:
+    return _no_year_zero(_cast(values, kind), pa.int32(), _FIRST_DAY)
+
+
+def _timestamp(values: Values, kind: MySQLType) -> pa.Array:
+    parsed = _take(values, pa.string()).cast(pa.timestamp("us")).view(kind.storage())
+    return _no_year_zero(parsed, pa.int64(), _FIRST_MICROSECOND)
+
+
+def _no_year_zero(array: pa.Array, number: pa.DataType, first: int) -> pa.Array:
+    least = pc.min(array.view(number)).as_py()
+    if least is not None and least < first:
+        raise pa.ArrowInvalid("a year 0000")
+    return array
+
+
+def _time(values: Values, kind: MySQLType) -> pa.Array:
+    """``-838:59:59.000000`` as microseconds; everything but the hours has a fixed distance from the end."""
+    text, null = values.memory, values.mask
+    fraction = np.where(text[values.end - 3] == ord(":"), 0, _fraction_length(values))
+    seconds_end = values.end - np.where(fraction > 0, fraction + 1, 0).astype(np.int32)
+    negative = text[values.start] == ord("-")
+    first = values.start + negative
+    hours = np.zeros(len(first), np.int64)
+    for back in (9, 8, 7):  # up to three digits before :MM:SS
+        at = seconds_end - back
+        hours = np.where(at >= first, hours * 10 + _digit(text, at), hours)
+    minutes = _digit(text, seconds_end - 5) * 10 + _digit(text, seconds_end - 4)
+    seconds = _digit(text, seconds_end - 2) * 10 + _digit(text, seconds_end - 1)
+    micros = np.zeros(len(first), np.int64)
+    for place in range(6):
+        digit = _digit(text, np.minimum(seconds_end + 1 + place, len(text) - 1))
+        micros += np.where(place < fraction, digit, 0) * 10 ** (5 - place)
+    whole = ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros
+    return _fixed(values, pa.duration("us"), np.where(null, 0, np.where(negative, -whole, whole)))
+
+
+def _fraction_length(values: Values) -> NDArray[np.int64]:
+    """Digits after the decimal point of a time, 0 without one."""
+    length = np.zeros(len(values.start), np.int64)
+    for digits in range(1, 7):
+        length[values.memory[values.end - 1 - digits] == ord(".")] = digits
+    return length
+
+
+def _digit(text: Bytes, at: Positions) -> NDArray[np.int64]:
+    return text[at].astype(np.int64) - ord("0")
+
+
+def _bool(values: Values, kind: MySQLType) -> pa.Array:
+    last = values.memory[np.maximum(values.end - 1, 0)]
+    return pa.array(last != 0, mask=values.null)
+
+
+def _bit(values: Values, kind: MySQLType) -> pa.Array:
+    """Big-endian bytes as a string of as many digits as the column has bits."""
+    width, count = (kind.size + 7) // 8, len(values.start)
+    start = np.where(values.mask, 0, values.start)
+    raw = values.memory[start[:, None] + np.arange(width)]
+    digits = (np.unpackbits(raw, axis=1)[:, 8 * width - kind.size :] + ord("0")).astype(np.uint8)
+    offsets = np.arange(count + 1, dtype=np.int32) * kind.size
+    text = pa.Array.from_buffers(
+        pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(digits))]
+    )
+    return text if values.null is None else pc.if_else(pa.array(values.null), pa.scalar(None, pa.string()), text)
+
+
+def _fixed(values: Values, storage: pa.DataType, numbers: NDArray[np.int64]) -> pa.Array:
+    """An array over fixed-width ``numbers`` with the NULLs of ``values``."""
+    valid = None
+    if values.null is not None:
+        valid = pa.py_buffer(np.packbits(~values.null, bitorder="little"))
+    return pa.Array.from_buffers(storage, len(values.start), [valid, pa.py_buffer(numbers)])
+
+
+_DECODERS: dict[str, Callable[[Values, MySQLType], pa.Array]] = {
+    "int": _cast,
+    "float": _cast,
+    "decimal": _decimal,
+    "date": _date,
+    "time": _time,
+    "datetime": _timestamp,
+    "timestamp": _timestamp,
+    "bool": _bool,
+    "bit": _bit,
+    "text": _text,
+    "binary": _binary,
+    "wkb": _binary,
+}
+
+
+def _with_invalid_dates(values: Values, column: ReadColumn, error: pa.ArrowInvalid) -> tuple[pa.Array, list[int]]:
+    """Value by value what the kernel refused as a whole: dates that do not exist, or bytes of another type."""
+    from osiris_mysql.plain import convert
+
+    texts = _take(values, pa.binary()).to_pylist()
+    try:
+        array, bad = convert(texts, column.type)
+    except ValueError as wrong:
+        raise RunError(
+            f"column {column.name}: the server sent what is no {column.type.source}",
+            code="OSI-R113",
+            hint="cast the column in query; if it is plain data of that type, report it",
+        ) from wrong
+    if not bad:
+        raise error
+    return array, bad

@@ -1,0 +1,191 @@
+"""Row packets straight from the socket, many at a time.
+
+PyMySQL connects, authenticates, encrypts and sends the query; then this module reads the packets itself, past
+PyMySQL's packet-by-packet loop. It uses two of its private attributes, ``Connection._rfile`` (a buffered
+reader) and ``Connection._result``; ``supported`` checks them, and the package pins PyMySQL's minor version.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from io import BufferedReader
+from struct import Struct
+from struct import error as StructError  # noqa: N812 - the module calls its exception so
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+Positions = NDArray[np.int32]
+
+HEADER = 4
+#: A packet of this length goes on in the next one.
+LONGEST = 0xFFFFFF
+#: What PyMySQL's own reader may hold when we take over.
+BUFFERED = 1 << 16
+#: Seconds after which what has come is handed on, full or not.
+PATIENCE = 1.0
+_EOF, _ERROR = 0xFE, 0xFF
+_EOF_LONGEST = 9
+_LOST = 2013
+_length = Struct("<I").unpack_from
+
+
+class Rows(NamedTuple):
+    """Whole rows in one piece of memory, valid until the next is asked for; ``starts`` are those of the payloads."""
+
+    memory: Bytes
+    starts: Positions
+
+
+def supported(session: Any) -> bool:
+    """Whether the running query's rows can be read here; False with a PyMySQL that works in another way."""
+    reader = getattr(session, "_rfile", None)
+    result = getattr(session, "_result", None)
+    return (
+        isinstance(reader, BufferedReader)
+        and hasattr(reader.raw, "readinto")
+        and getattr(result, "unbuffered_active", False) is True
+        and isinstance(getattr(session, "_next_seq_id", None), int)
+    )
+
+
+class RowPackets:
+    """The rows of an unbuffered query, in pieces of at most ``size`` bytes; a longer row comes alone.
+
+    Raises PyMySQL's errors: what the server reports in the middle of the rows, or 2013 for a lost connection.
+    """
+
+    def __init__(self, session: Any, size: int) -> None:
+        self._session = session
+        self._raw = session._rfile.raw
+        self._memory = np.empty(max(size, BUFFERED), np.uint8)
+        self._view = memoryview(self._memory)
+        self._filled = self._drain(session._rfile)
+        self._sequence = int(session._next_seq_id)
+        self._ended = False
+
+    def __iter__(self) -> Iterator[Rows]:
+        while not self._ended:
+            edges = self._fill()
+            if len(edges) > 1:
+                yield Rows(self._memory, edges[:-1] + HEADER)
+            self._keep(int(edges[-1]))
+            if not self._ended and self._needed(0) > len(self._memory):
+                yield self._long_row()
+
+    # -- reading -----------------------------------------------------------------------------------------
+    def _drain(self, reader: BufferedReader) -> int:
+        """Take what PyMySQL's reader holds already; from then on only its raw half is used."""
+        waiting = reader.read(len(reader.peek()))
+        self._view[: len(waiting)] = waiting
+        return len(waiting)
+
+    def _fill(self) -> Positions:
+        """Read until the memory is full, the rows end or a second has passed; the edges of the whole packets."""
+        edges = [0]
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            self._walk(edges)
+            if self._is_last(edges):
+                self._ended = True
+                break
+            if self._filled == len(self._memory) or self._needed(edges[-1]) > len(self._memory):
+                break
+            if len(edges) > 1 and time.monotonic() > deadline:
+                break
+            self._receive(self._view[self._filled :])
+        found = np.array(edges, np.int32)
+        self._check_sequence(found[:-1])
+        return found[:-1] if self._ended else found
+
+    def _walk(self, edges: list[int]) -> None:
+        """Append the end of each whole packet behind the last edge."""
+        view, filled, position = self._view[: self._filled], self._filled, edges[-1]
+        add = edges.append
+        try:
+            while True:
+                length = _length(view, position)[0] & LONGEST
+                position += length + HEADER
+                if position > filled or length == LONGEST:
+                    return
+                add(position)
+        except StructError:  # fewer than four bytes are left
+            return
+
+    def _is_last(self, edges: list[int]) -> bool:
+        """Whether the last whole packet ends the rows. Nothing follows it, so no other needs to be looked at."""
+        if len(edges) < 2:
+            return False
+        start, end = edges[-2] + HEADER, edges[-1]
+        first = self._view[start] if end > start else 0
+        if first == _ERROR:
+            _raise(self._session, bytes(self._view[start:end]))
+        if first != _EOF or end - start >= _EOF_LONGEST:
+            return False
+        self._session._result.unbuffered_active = False
+        return True
+
+    def _receive(self, into: memoryview) -> int:
+        """One read of whatever has come, blocking until something has."""
+        got = int(self._raw.readinto(into) or 0)
+        if not got:
+            _lost("Lost connection to MySQL server during query")
+        if into.obj is self._memory:
+            self._filled += got
+        return got
+
+    def _needed(self, position: int) -> int:
+        """Bytes that the packet at ``position`` takes; 0 when its length has not come yet."""
+        if self._filled - position < HEADER:
+            return 0
+        length = int(_length(self._view, position)[0] & LONGEST)
+        return length + HEADER if length < LONGEST else len(self._memory) + 1
+
+    def _keep(self, position: int) -> None:
+        """Move what is behind ``position`` to the front of the memory."""
+        left = self._filled - position
+        self._memory[:left] = self._memory[position : self._filled].copy()
+        self._filled = left
+
+    def _long_row(self) -> Rows:
+        """The row at the front of the memory, which is longer than that, from as many packets as it takes."""
+        payload = bytearray()
+        length = LONGEST
+        while length == LONGEST:
+            while self._filled < HEADER:
+                self._receive(self._view[self._filled :])
+            length = int(_length(self._view, 0)[0] & LONGEST)
+            self._check_sequence(np.zeros(1, np.int32))
+            here = min(length, self._filled - HEADER)
+            part = bytearray(length)
+            part[:here] = self._view[HEADER : HEADER + here]
+            self._keep(HEADER + here)
+            rest = memoryview(part)[here:]
+            while rest:
+                rest = rest[self._receive(rest) :]
+            payload += part
+        return Rows(np.frombuffer(payload, np.uint8), np.zeros(1, np.int32))
+
+    def _check_sequence(self, edges: Positions) -> None:
+        """Packets are numbered modulo 256; a gap means that the bytes are not what they seem."""
+        expected = (np.arange(len(edges)) + self._sequence).astype(np.uint8)
+        if not np.array_equal(self._memory[edges + 3], expected):
+            _lost("Packets of MySQL server out of order")
+        self._sequence = (self._sequence + len(edges)) % 256
+
+
+def _raise(session: Any, payload: bytes) -> NoReturn:
+    from pymysql.err import raise_mysql_exception
+
+    session._result.unbuffered_active = False
+    raise_mysql_exception(payload)
+    raise AssertionError("PyMySQL raises")
+
+
+def _lost(why: str) -> NoReturn:
+    from pymysql.err import OperationalError
+
+    raise OperationalError(_LOST, why)
