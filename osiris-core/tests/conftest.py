@@ -88,6 +88,11 @@ class ShelfProject:
         """A fresh session, as a new process would have it."""
         return Session.open(self.root, plugins=["shelf"], **options)
 
+    def forget(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Unset a secret, in this process and in those started from it."""
+        monkeypatch.delenv(name)
+        del self.environment[name]
+
     def calls(self) -> list[tuple[str, str]]:
         """What the driver was asked in this process since the last time: ``("probe", "shop.json")``, …"""
         from osiris_shelf.driver import CALLS

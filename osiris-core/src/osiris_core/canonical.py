@@ -40,6 +40,15 @@ def parse(text: str) -> Any:
     return json.loads(text, object_hook=_decode, parse_constant=_refuse_constant)
 
 
+def from_json(value: Any) -> Any:
+    """Inverse of ``to_json``. Raises ValueError."""
+    if isinstance(value, list):
+        return [from_json(item) for item in value]
+    if isinstance(value, dict):
+        return _decode({key: from_json(item) for key, item in value.items()})
+    return value
+
+
 def fingerprint(parts: Mapping[str, Any]) -> str:
     """SHA-256 (hex) over the canonical JSON of a *named* map, so that two inputs never swap unseen."""
     return hashlib.sha256(canonical_json(dict(parts)).encode()).hexdigest()

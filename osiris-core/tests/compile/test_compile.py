@@ -103,7 +103,7 @@ def test_a_target_that_does_not_exist_yet_is_null(shelf: Any) -> None:
             lambda shelf: shelf.pipeline.write_text(shelf.pipeline.read_text().replace("default: 10", "default: 11")),
         ),
         ("steps", lambda shelf: shelf.pipeline.write_text(shelf.pipeline.read_text().replace('op: ">"', 'op: ">="'))),
-        ("schemas", lambda shelf: shelf.alter("shop", columns=(*_columns(), Column("new", "int", "int32")))),
+        ("schemas", lambda shelf: shelf.alter("shop", unique_keys=())),
         ("connections", lambda shelf: _edit(shelf.root / "osiris_connections.yaml", "db.internal", "db2.internal")),
     ],
 )

@@ -109,7 +109,8 @@ class Catalogs:
             self._entries[question.key] = entry
             return entry.catalog
         found = _asked(driver, question, lambda: self._plugins.discover(component, connection, scope))
-        return self._keep(question, replace(found, probe=token))
+        tables = tuple(sorted(found.tables, key=lambda table: table.name))
+        return self._keep(question, replace(found, tables=tables, probe=token))
 
     def _question(self, alias: str, component: str, overrides: Mapping[str, Any]) -> Question:
         identity = {**self._connections.identity(alias), **overrides} if alias else {}

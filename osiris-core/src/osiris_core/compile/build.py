@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from osiris_core.canonical import canonical_json, fingerprint, to_json
+from osiris_core.canonical import canonical_json, fingerprint
 from osiris_core.catalog.model import Catalog, Table
 from osiris_core.compile.model import MANIFEST_VERSION, Compiled, manifest_fingerprint, schema_fingerprints
 from osiris_core.compile.tables import tables_of
@@ -38,16 +38,16 @@ class _Parts:
 
 
 def compile_pipeline(validation: Validation, session: Session) -> Compiled:
-    """Compile what ``validate`` accepted. Its parameters are bound already; here they are fingerprinted.
+    """Compile what ``validate`` accepted, with the parameters it was given.
 
     Raises InvalidInputError or ConfigurationError with all problems when the validation refuses, CompileError when
     a compile hook fails or a policy plugin objects.
     """
-    pipeline = validation.pipeline
-    if pipeline is None or not validation.ok:
+    if validation.pipeline is None or not validation.ok:
         kind = ConfigurationError if validation.exit_code == ConfigurationError.exit_code else InvalidInputError
         document = validation.document
         raise kind("the pipeline is not valid", problems=validation.problems, documents=[document])
+    pipeline = validation.pipeline.bind()
     steps = [pipeline.step(step_id) for step_id in pipeline.order]
     parts = _Parts(pipeline, validation.document.value, steps)
     for step in steps:
@@ -91,7 +91,7 @@ def _manifest(parts: _Parts, session: Session) -> dict[str, Any]:
         "manifest_version": MANIFEST_VERSION,
         "name": parts.pipeline.name,
         "oml_version": parts.pipeline.oml_version,
-        "params": to_json(dict(sorted(parts.pipeline.values.items()))),
+        "params": dict(sorted(parts.pipeline.values.items())),
         "steps": [_step(step, parts.specs[step.component], files[step.id]) for step in parts.steps],
         "secrets": {alias: _secrets(session, alias) for alias in parts.aliases},
         "distributions": distributions(session, parts.specs),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from osiris_core import atomic
-from osiris_core.canonical import fingerprint, parse, pretty_json
+from osiris_core.canonical import fingerprint, from_json, parse, pretty_json, to_json
 from osiris_core.catalog.model import Table
 from osiris_core.compile.build import config_files
 from osiris_core.compile.model import (
@@ -31,7 +31,7 @@ def compiled_files(compiled: Compiled) -> dict[str, str]:
     """Text of every file by its path in the directory; equal for equal inputs, to the byte."""
     files = {step["config"]: pretty_json(compiled.configs[step["id"]]) for step in compiled.manifest["steps"]}
     files[SCHEMAS_FILE] = pretty_json(_schemas_json(compiled.schemas))
-    files[MANIFEST_FILE] = _HEADER + yaml_text(compiled.manifest)
+    files[MANIFEST_FILE] = _HEADER + yaml_text(to_json(compiled.manifest))
     return files
 
 
@@ -96,7 +96,10 @@ def _read_manifest(directory: Path) -> dict[str, Any]:
     if error is not None:
         where = "/".join(str(part) for part in error.instance_path) or "the top level"
         raise _changed(MANIFEST_FILE, f"it does not follow manifest.schema.json at {where}")
-    return dict(document.value)
+    try:
+        return dict(from_json(document.value))
+    except ValueError as error:
+        raise _changed(MANIFEST_FILE) from error
 
 
 def _check_version(manifest: Any) -> None:
