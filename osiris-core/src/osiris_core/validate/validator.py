@@ -76,8 +76,7 @@ def _ask_plugins(draft: Draft) -> None:
     for step in draft.steps:
         if step.spec is None or step.id is None or step.open or _refused(step, draft):
             continue
-        catalog = draft.catalogs.get(step.alias or "")
-        found = draft.session.plugins.validate_step(step.view(), step.spec, catalog)
+        found = draft.session.plugins.validate_step(step.view(), step.spec, step.catalog)
         draft.report_step(step, found)
 
 
