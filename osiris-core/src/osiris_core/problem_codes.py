@@ -165,6 +165,16 @@ _code(
     example="osiris upgrade pipeline.yaml --write",
 )
 _code(
+    "OSI-V050", "document", "The command is not known",
+    why="Neither osiris nor an installed plugin has a command of this name.",
+    mend="osiris --help lists the commands.",
+)
+_code(
+    "OSI-V051", "document", "The problem code is not known",
+    why="No problem has this code.",
+    mend="osiris explain lists all codes.",
+)
+_code(
     "OSI-V090", "schema", "A plugin refuses this step",
     why="A plugin's own check found something that only it can know.",
     mend="Follow its message.",
@@ -786,7 +796,7 @@ _code(
 )
 _code(
     "OSI-M008", "compile", "A connection is not the one compiled for",
-    why="A manifest holds a fingerprint of each connection's fields (not its secrets), so that it never runs elsewhere unseen.",
+    why="A manifest holds a fingerprint of each connection's fields (not its secrets), so it never runs elsewhere unseen.",
     mend="Run with the profile it was compiled with, or compile again.",
 )
 _code(

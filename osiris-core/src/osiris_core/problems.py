@@ -80,6 +80,11 @@ class Problem:
         }
 
 
+def docs_url(code: str) -> str:
+    """Where the documentation explains a problem code."""
+    return f"https://osiris-data.readthedocs.io/problems/{code}"
+
+
 def did_you_mean(word: object, known: Iterable[object]) -> str:
     """``'did you mean "orders"?'`` for the nearest of ``known``, or the list when it is short, or ``""``."""
     nearest = closest(word, known)

@@ -49,15 +49,21 @@ def print_problems(
 
 
 def format_problem(problem: Problem, document: Source | None = None) -> str:
-    """``file:line:column: error CODE: message``, the source with a caret, and the mend."""
+    """``file:line:column: error CODE: message``, the source with a caret, why it is refused, the mend, and where to read on."""
+    from osiris_core.problem_codes import CODES
+    from osiris_core.problems import docs_url
+
+    known = CODES.get(problem.code)
     place = problem.file or ""
     if problem.span is not None:
         place += f":{problem.span.line}:{problem.span.column}"
     lines = [f"{place + ': ' if place else ''}{problem.severity} {problem.code}: {problem.message}"]
     if document is not None and problem.span is not None:
         lines.append(document.snippet(problem.span))
-    if problem.hint:
-        lines.append(f"  mend: {problem.hint}")
+    hint = problem.hint or (known.mend if known else "")
+    lines += [f"  why:  {known.why}"] if known else []
+    lines += [f"  mend: {hint}"] if hint else []
+    lines += [f"  docs: {docs_url(problem.code)}"] if known else []
     return "\n".join(lines)
 
 

@@ -56,6 +56,16 @@ class Document:
             return self.span_at(key_start, key_end)
         return self.span_at(start, end)
 
+    def at(self, path: Sequence[str | int]) -> Any:
+        """The value at ``path``; None when there is none."""
+        value = self.value
+        for part in path:
+            try:
+                value = value[part]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
+
     def span_at(self, start: int, end: int) -> Span:
         """Span of the characters ``[start, end)``."""
         line, column = self._position(start)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from osiris_core.oml.model import topological_order
-from osiris_core.problems import Problem, closest, did_you_mean
+from osiris_core.problems import Problem, did_you_mean
 from osiris_core.validate.draft import Draft, DraftStep
+from osiris_core.validate.suggest import certain
 
 
 def check_graph(draft: Draft) -> None:
@@ -51,7 +52,7 @@ def _needs_problems(step: DraftStep, steps: dict[str, DraftStep]) -> Iterator[Pr
             others = [name for name in steps if name != step.id]
             hint = did_you_mean(need, others)
             message = f'there is no step "{need}"' if len(need) <= 80 else "there is no step of this name"
-            yield Problem("OSI-V113", message, path, hint=hint, suggestion=closest(need, others))
+            yield Problem("OSI-V113", message, path, hint=hint, suggestion=certain(need, others))
         seen.add(need)
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from osiris_core.catalog.model import Catalog, Column, Table
-from osiris_core.problems import Path, Problem, closest, did_you_mean
+from osiris_core.problems import Path, Problem, did_you_mean
 from osiris_core.validate.contracts import contract
 from osiris_core.validate.draft import Draft, DraftStep
 from osiris_core.validate.relations import UNKNOWN, Field, Relation, relation_of_table
+from osiris_core.validate.suggest import certain
 from osiris_core.validate.types import comparison_fault, family_of
 
 _GROWING = frozenset({"number", "date", "timestamp", "text", ""})
@@ -47,7 +48,7 @@ def missing_column(name: str, path: Path, known: list[str], where: str) -> Probl
     """A column that is not there, with the nearest that is."""
     hint = did_you_mean(name, known) or "osiris discover lists its columns"
     shown = name if len(name) <= 100 else name[:100] + "…"
-    return Problem("OSI-V202", f'{where} has no column "{shown}"', path, hint=hint, suggestion=closest(name, known))
+    return Problem("OSI-V202", f'{where} has no column "{shown}"', path, hint=hint, suggestion=certain(name, known))
 
 
 def _condition_problems(step: DraftStep, table: Table) -> Iterator[Problem]:

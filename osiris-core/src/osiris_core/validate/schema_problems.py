@@ -8,6 +8,7 @@ from typing import Any
 
 from osiris_core.oml.masking import is_secret_key
 from osiris_core.problems import Path, Problem
+from osiris_core.validate.suggest import SYNONYMS
 
 #: Problem code by failing keyword; everything else is a rule between keys.
 BY_KEYWORD = {
@@ -33,7 +34,7 @@ def tidy(problems: Iterable[Problem], value: Any) -> list[Problem]:
         if problem.code == "OSI-V102" and problem.suggestion is not None:
             misspelt.setdefault(problem.path[:-1], set()).add(problem.suggestion)
     kept = [problem for problem in problems if not _follows(problem, misspelt)]
-    return [_decent(problem, value) for problem in kept]
+    return [_decent(_translated(problem, value), value) for problem in kept]
 
 
 def _without_clash(problem: Problem, value: Any) -> Problem:
@@ -52,6 +53,18 @@ def _follows(problem: Problem, misspelt: dict[Path, set[str]]) -> bool:
     if problem.code == "OSI-V106":  # a rule between keys, one of which is misspelt
         return problem.path in misspelt
     return problem.code == "OSI-V101" and problem.path[-1] in misspelt.get(problem.path[:-1], set())
+
+
+def _translated(problem: Problem, value: Any) -> Problem:
+    """A word of another tool is answered with ours."""
+    if problem.code != "OSI-V104" or not problem.path:
+        return problem
+    for part in problem.path:
+        value = value[part]
+    ours = SYNONYMS.get(str(problem.path[-1]), {}).get(str(value))
+    if ours is None or f" {ours}" not in problem.message:
+        return problem
+    return replace(problem, hint=f'here it is called "{ours}"', suggestion=ours)
 
 
 def _decent(problem: Problem, value: Any) -> Problem:

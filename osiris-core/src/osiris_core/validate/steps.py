@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from osiris_core.errors import OsirisError
 from osiris_core.oml.params import bind
-from osiris_core.problems import Path, Problem, closest, did_you_mean
+from osiris_core.problems import Path, Problem, did_you_mean
 from osiris_core.validate.contracts import Contract, contract
 from osiris_core.validate.draft import Draft, DraftStep
 from osiris_core.validate.schema_problems import tidy
+from osiris_core.validate.suggest import certain
 
 if TYPE_CHECKING:
     from osiris_core.spec import Spec
@@ -44,7 +45,7 @@ def _spec(step: DraftStep, draft: Draft) -> Spec | None:
         return None
     if spec is None:
         message = f'there is no component "{step.component}"'
-        near = closest(step.component, registry.names())
+        near = certain(step.component, registry.names())
         hint = registry.hint_for(step.component) or "osiris components list shows what there is"
         draft.report_step(step, [Problem("OSI-V120", message, ("component",), hint=hint, suggestion=near)])
         return None
@@ -122,7 +123,7 @@ def _unknown_alias(alias: str, spec: Spec | None, draft: Draft) -> Iterator[Prob
         draft.report(broken)
         return
     known = _aliases(draft, spec.family) if spec is not None else connections.aliases()
-    near = closest(alias, known or connections.aliases())
+    near = certain(alias, connections.aliases())
     hint = did_you_mean(f"@{alias}", [f"@{name}" for name in known or connections.aliases()])
     message = f'there is no connection "@{alias}" in osiris_connections.yaml'
     suggestion = f"@{near}" if near else None

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from osiris_core.catalog.model import Catalog
     from osiris_core.oml import Document, Pipeline
 
+#: Advice that a mistake elsewhere brings about; said only when there is no mistake.
+_CONSEQUENCES = frozenset({"OSI-V136", "OSI-V141", "OSI-V151"})
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -56,6 +59,8 @@ def finished(problems: Iterable[Problem], document: Document, mode: str) -> list
     problems = list(problems)
     secrets = {problem.path for problem in problems if problem.code == "OSI-V301"}
     problems = [problem for problem in problems if problem.code == "OSI-V301" or problem.path not in secrets]
+    if any(severity(problem.code, mode) == "error" for problem in problems):
+        problems = [problem for problem in problems if problem.code not in _CONSEQUENCES]
     unique: dict[tuple[object, ...], Problem] = {}
     for problem in problems:
         done = _placed(problem, document, severity(problem.code, mode))
@@ -77,11 +82,15 @@ def _fix(problem: Problem, document: Document) -> Fix | None:
     place = document.places.get(problem.path)
     if place is None or problem.suggestion is None:
         return None
-    start, end = place[:2] if problem.on_key else place[2:]
     from osiris_core.oml.edit import scalar_text
+    from osiris_core.validate.suggest import SYNONYMS, is_slip
 
-    written = document.text[start:end]
-    text = scalar_text(problem.suggestion, written)
+    word = str(problem.path[-1]) if problem.on_key else str(document.at(problem.path))
+    meant = SYNONYMS.get(str(problem.path[-1]), {}).get(word) == problem.suggestion
+    if not meant and not is_slip(word, problem.suggestion):
+        return None
+    start, end = place[:2] if problem.on_key else place[2:]
+    text = scalar_text(problem.suggestion, document.text[start:end])
     return None if text is None else Fix(start, end, text)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from osiris_core.catalog.model import Table
-from osiris_core.problems import Path, Problem, closest, did_you_mean
+from osiris_core.problems import Path, Problem, did_you_mean
 from osiris_core.validate.draft import Draft, DraftStep
 from osiris_core.validate.relations import UNKNOWN, Relation
 from osiris_core.validate.settings import setting
+from osiris_core.validate.suggest import certain
 from osiris_core.validate.types import fits
 
 
@@ -38,7 +39,7 @@ def _source_keys(step: DraftStep, rows: Relation) -> Iterator[Problem]:
     for path, key in _merge_keys(step):
         if rows.complete and rows.field(key) is None:
             message = f'the rows of "{step.needs[0]}" have no column "{key}", so they cannot be merged by it'
-            near = closest(key, rows.names())
+            near = certain(key, rows.names())
             yield Problem("OSI-V203", message, path, hint=did_you_mean(key, rows.names()), suggestion=near)
 
 
@@ -50,7 +51,7 @@ def _target_keys(step: DraftStep, table: Table, rows: Relation) -> Iterator[Prob
         if column is None:
             names = [item.name for item in table.columns]
             message = f'the table "{table.name}" has no column "{key}" to merge by'
-            yield Problem("OSI-V202", message, path, hint=did_you_mean(key, names), suggestion=closest(key, names))
+            yield Problem("OSI-V202", message, path, hint=did_you_mean(key, names), suggestion=certain(key, names))
             usable = False
         elif column.generated:
             yield Problem("OSI-V206", f'"{key}" is a generated column and cannot be a merge key', path)
@@ -84,7 +85,7 @@ def _dedupe_columns(step: DraftStep, rows: Relation) -> Iterator[Problem]:
         path: Path = ("config", "dedupe", "order_by", index, "column")
         if isinstance(name, str) and rows.complete and rows.field(name) is None and step.sound(*path):
             message = f'the rows of "{step.needs[0]}" have no column "{name}"'
-            near = closest(name, rows.names())
+            near = certain(name, rows.names())
             yield Problem("OSI-V202", message, path, hint=did_you_mean(name, rows.names()), suggestion=near)
 
 
