@@ -165,16 +165,6 @@ _code(
     example="osiris upgrade pipeline.yaml --write",
 )
 _code(
-    "OSI-V050", "document", "The command is not known",
-    why="Neither osiris nor an installed plugin has a command of this name.",
-    mend="osiris --help lists the commands.",
-)
-_code(
-    "OSI-V051", "document", "The problem code is not known",
-    why="No problem has this code.",
-    mend="osiris explain lists all codes.",
-)
-_code(
     "OSI-V090", "schema", "A plugin refuses this step",
     why="A plugin's own check found something that only it can know.",
     mend="Follow its message.",
@@ -197,6 +187,13 @@ _code(
     why="The command makes new files and never overwrites one.",
     mend="Choose another place, or move the file away.",
 )
+_code(
+    "OSI-V053", "document", "The problem code is not known",
+    why="No problem has this code.",
+    mend="osiris explain lists all codes.",
+    example="osiris explain V20 → osiris explain OSI-V020",
+)
+
 # -- V1xx: keys, values and steps --------------------------------------------------------------------------
 _code(
     "OSI-V101", "schema", "A key is missing",
@@ -796,7 +793,7 @@ _code(
 )
 _code(
     "OSI-M008", "compile", "A connection is not the one compiled for",
-    why="A manifest holds a fingerprint of each connection's fields (not its secrets), so it never runs elsewhere unseen.",
+    why="A manifest holds a fingerprint of each connection's open fields, so it never runs elsewhere unseen.",
     mend="Run with the profile it was compiled with, or compile again.",
 )
 _code(

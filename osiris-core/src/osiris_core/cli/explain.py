@@ -47,7 +47,7 @@ def _find(text: str, codes: dict[str, ProblemCode]) -> ProblemCode:
     near = closest(name, codes)
     hint = f"did you mean {near}? " if near else ""
     raise InvalidInputError(
-        f'there is no problem code "{text}"', code="OSI-V051", hint=f"{hint}osiris explain lists all codes"
+        f'there is no problem code "{text}"', code="OSI-V053", hint=f"{hint}osiris explain lists all codes"
     )
 
 

@@ -49,7 +49,7 @@ def print_problems(
 
 
 def format_problem(problem: Problem, document: Source | None = None) -> str:
-    """``file:line:column: error CODE: message``, the source with a caret, why it is refused, the mend, and where to read on."""
+    """``file:line:column: error CODE: message``, the source with a caret, why, the mend, and where to read on."""
     from osiris_core.problem_codes import CODES
     from osiris_core.problems import docs_url
 
