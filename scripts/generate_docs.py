@@ -46,6 +46,7 @@ def pages() -> dict[Path, str]:
         reference / "problem-codes.md": problem_codes_page(),
         reference / "components.md": components_page(),
         reference / "types.md": types_page(),
+        reference / "events.md": events_page(),
         reference / "cli.md": cli_page(),
     }
 
@@ -149,6 +150,8 @@ def type_of(schema: Mapping[str, Any]) -> str:
     """A short name for what a value may be."""
     if "enum" in schema:
         return ", ".join(f"`{default(value)}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{default(schema['const'])}`"
     kinds = schema.get("type", "value")
     text = " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
     return {"array": "list", "object": "mapping", "string": "text", "boolean": "true or false"}.get(text, text)
@@ -194,6 +197,32 @@ def types_page() -> str:
         " does not know the name refuses it:",
         f"```text\n{table}\n```",
     ]
+    return "\n\n".join(lines) + "\n"
+
+
+def events_page() -> str:
+    """Every event and its fields, from the published schema."""
+    from osiris_core.run.events import events_schema
+
+    schema = events_schema()
+    common = schema["properties"]
+    lines = [
+        "# Events",
+        MADE,
+        "A run writes one JSON object per line to `.osiris/runs/<run id>/events.jsonl`, each on disk before"
+        f" anybody hears of it. {schema['description']} `osiris schema --of events` prints its schema.",
+        "Every event has",
+        fields(
+            {**schema, "properties": {k: v for k, v in common.items() if k not in {"event", "step"}}, "required": []}
+        ),
+        "and `step`, which is null for events of the run itself, and `event`, which is one of the following.",
+    ]
+    for event in schema["oneOf"]:
+        name, _, told = event["description"].partition(". ")
+        own = {k: v for k, v in event["properties"].items() if k not in common}
+        lines += [f"## {name}", *([told] if told else [])]
+        lines += [fields({**event, "$defs": schema["$defs"], "properties": own})] if own else ["Nothing more."]
+    lines += ["## Errors", "An `error` is a mapping of", fields({**schema["$defs"]["error"], "$defs": schema["$defs"]})]
     return "\n\n".join(lines) + "\n"
 
 

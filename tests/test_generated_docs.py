@@ -12,7 +12,7 @@ from osiris_core.problem_codes import CODES
 from osiris_core.problems import Problem
 
 ROOT = Path(__file__).parents[1]
-NAMES = ["cli.md", "components.md", "problem-codes.md", "types.md"]
+NAMES = ["cli.md", "components.md", "events.md", "problem-codes.md", "types.md"]
 
 
 @pytest.fixture(scope="module")
