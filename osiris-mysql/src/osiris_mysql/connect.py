@@ -8,17 +8,28 @@ from osiris_core import ConnectError, Connection
 from osiris_mysql.faults import connecting
 
 if TYPE_CHECKING:
+    import ssl
+
     import pymysql
 
 #: Seconds; the server gives up on a slow consumer after net_write_timeout (60 by default).
 PATIENCE = 86_400
 #: SQL modes that change what a statement means or what a value looks like.
 _UNWANTED_MODES = frozenset(
-    "ANSI ANSI_QUOTES DB2 MAXDB MSSQL ORACLE POSTGRESQL NO_BACKSLASH_ESCAPES PAD_CHAR_TO_FULL_LENGTH "
-    "HIGH_NOT_PRECEDENCE IGNORE_SPACE PIPES_AS_CONCAT".split()
+    {"ANSI", "ANSI_QUOTES", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL", "NO_BACKSLASH_ESCAPES"}
+    | {"PAD_CHAR_TO_FULL_LENGTH", "HIGH_NOT_PRECEDENCE", "IGNORE_SPACE", "PIPES_AS_CONCAT"}
 )
 #: Writers: nothing is adjusted in silence, and 0 is a value like any other, in auto_increment columns too.
-_WRITE_MODES = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE"
+_WRITE_MODES = (
+    "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,"
+    "NO_ZERO_DATE,NO_ZERO_IN_DATE"
+)
+_SETTINGS = (
+    "SET time_zone = '+00:00', sql_mode = %(modes)s, net_write_timeout = %(patience)s, "
+    "net_read_timeout = %(patience)s, wait_timeout = %(patience)s"
+)
+#: What PyMySQL raises when TLS is wanted and the server has none.
+_NO_TLS = 2026
 _OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0)}
 
 
@@ -27,19 +38,27 @@ def open_session(connection: Connection, *, writing: bool = False) -> pymysql.Co
 
     Times are UTC, text is utf8mb4, the server waits for a slow consumer. Raises ConnectError.
     """
-    import pymysql
-
     with connecting(describe(connection)):
-        session = pymysql.connect(**arguments(connection))
+        session = connect(connection)
         refuse_old(session)
         with session.cursor() as cursor:
             cursor.execute("SELECT @@SESSION.sql_mode")
             modes = _WRITE_MODES if writing else _harmless(cursor.fetchone()[0])
-            cursor.execute(
-                "SET time_zone = '+00:00', sql_mode = %s, net_write_timeout = %s, net_read_timeout = %s, wait_timeout = %s",
-                (modes, PATIENCE, PATIENCE, PATIENCE),
-            )
+            cursor.execute(_SETTINGS, {"modes": modes, "patience": PATIENCE})
     return session
+
+
+def connect(connection: Connection) -> pymysql.Connection[Any]:
+    """A connection as ``ssl_mode`` wants it; ``preferred`` goes on without TLS only where the server has none."""
+    import pymysql
+
+    given = arguments(connection)
+    try:
+        return pymysql.connect(**given)
+    except pymysql.err.OperationalError as error:
+        if error.args[0] != _NO_TLS or connection.text("ssl_mode", "preferred") != "preferred":
+            raise
+    return pymysql.connect(**given, ssl_disabled=True)
 
 
 def arguments(connection: Connection) -> dict[str, Any]:
@@ -66,30 +85,28 @@ def arguments(connection: Connection) -> dict[str, Any]:
 
 
 def _tls(connection: Connection) -> dict[str, Any]:
-    """PyMySQL's arguments for ``ssl_mode``; ``preferred`` encrypts when the server can."""
+    """PyMySQL's arguments for ``ssl_mode``."""
     mode = connection.text("ssl_mode", "preferred")
     if mode == "disabled" or (mode == "preferred" and connection.fields.get("unix_socket")):
         return {"ssl_disabled": True}
-    certificates = {
-        argument: connection.text(name)
-        for argument, name in (("cert", "ssl_cert"), ("key", "ssl_key"))
-        if connection.fields.get(name)
-    }
-    if mode == "preferred" and not certificates:
-        return {}
-    return {"ssl": _context(mode, connection.text("ssl_ca") or None, certificates)}
+    return {"ssl": _context(connection, mode)}
 
 
-def _context(mode: str, ca: str | None, certificates: dict[str, str]) -> Any:
+def _context(connection: Connection, mode: str) -> ssl.SSLContext:
+    """A TLS context. Only modes that verify read certificate authorities, which takes tens of milliseconds."""
     import ssl
 
-    context = ssl.create_default_context(cafile=ca)
-    # Certificates that MySQL makes for itself lack what Python 3.13's strict mode wants.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    context.check_hostname = mode == "verify_identity"
-    context.verify_mode = ssl.CERT_REQUIRED if mode in ("verify_ca", "verify_identity") else ssl.CERT_NONE
-    if certificates:
-        context.load_cert_chain(certificates.get("cert", ""), certificates.get("key"))
+    if mode in ("verify_ca", "verify_identity"):
+        context = ssl.create_default_context(cafile=connection.text("ssl_ca") or None)
+        # Certificates that MySQL makes for itself lack what Python 3.13's strict mode wants.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        context.check_hostname = mode == "verify_identity"
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if connection.fields.get("ssl_cert"):
+        context.load_cert_chain(connection.text("ssl_cert"), connection.text("ssl_key") or None)
     return context
 
 

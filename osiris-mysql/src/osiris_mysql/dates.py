@@ -59,8 +59,9 @@ class InvalidDates:
                 complete = False
                 break
         counted = ", ".join(f"{count} in {name}" for name, count in sorted(self._counts.items()))
+        bound = "" if complete else "at least "
         raise RunError(
-            f"{self._table} holds dates that do not exist: {'' if complete else 'at least '}{counted}; first at {self._first}",
+            f"{self._table} holds dates that do not exist: {bound}{counted}; first at {self._first}",
             code="OSI-R106",
             hint="mend the rows, or set on_invalid_date: null to read them as NULL, counted",
         )

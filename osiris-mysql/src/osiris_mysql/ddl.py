@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import pyarrow as pa
 
@@ -52,28 +52,31 @@ def column_type(field: pa.Field, *, key: bool, mariadb: bool) -> str:
 
 def _plain(field: pa.Field, *, key: bool, mariadb: bool) -> str:
     kind, family = field.type, family_of(field)
-    if family == "int":
-        return _INTEGERS[kind.bit_width] + ("" if pa.types.is_signed_integer(kind) else " UNSIGNED")
-    if family == "float":
-        return "DOUBLE" if kind.bit_width == 64 else "FLOAT"
-    if family == "decimal":
-        return _decimal(field)
+    makers: dict[str, Callable[[], str]] = {
+        "int": lambda: _INTEGERS[kind.bit_width] + ("" if pa.types.is_signed_integer(kind) else " UNSIGNED"),
+        "float": lambda: "DOUBLE" if kind.bit_width == 64 else "FLOAT",
+        "decimal": lambda: _decimal(field),
+        "binary": lambda: _binary(kind, key),
+        "timestamp": lambda: "TIMESTAMP(6)" if kind.tz else "DATETIME(6)",
+        "bool": lambda: "BIT(1)",
+        "date": lambda: "DATE",
+        "time": lambda: "TIME(6)",
+    }
     if family in ("text", "decimal_text", "null"):
         return f"VARCHAR({KEY_LENGTH}) COLLATE {_exact(mariadb)}" if key else "LONGTEXT"
-    if family == "binary":
-        if pa.types.is_fixed_size_binary(kind) and kind.byte_width <= 255:
-            return f"BINARY({kind.byte_width})"
-        return f"VARBINARY({KEY_LENGTH})" if key else "LONGBLOB"
-    if family == "timestamp":
-        return "TIMESTAMP(6)" if kind.tz else "DATETIME(6)"
-    simple = {"bool": "BIT(1)", "date": "DATE", "time": "TIME(6)"}
-    if family not in simple:
+    if family not in makers:
         raise RunError(
             f"column {field.name}: MySQL has no type for {kind} {osiris_type(field)}".rstrip(),
             code="OSI-R101",
             hint="cast it in a query or transform, or leave it out",
         )
-    return simple[family]
+    return makers[family]()
+
+
+def _binary(kind: pa.DataType, key: bool) -> str:
+    if pa.types.is_fixed_size_binary(kind) and kind.byte_width <= 255:
+        return f"BINARY({kind.byte_width})"
+    return f"VARBINARY({KEY_LENGTH})" if key else "LONGBLOB"
 
 
 def _decimal(field: pa.Field) -> str:

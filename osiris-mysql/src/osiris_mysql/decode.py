@@ -100,7 +100,7 @@ def _take(values: Values, storage: pa.DataType) -> pa.Array:
     laid_over = pa.Array.from_buffers(
         storage, max(0, 2 * count - 1), [None, pa.py_buffer(offsets), pa.py_buffer(values.memory)]
     )
-    return laid_over.take(pa.array(np.arange(0, 2 * count, 2, np.int32), mask=values.null))
+    return laid_over.take(pa.array(np.arange(0, 2 * count, 2, dtype=np.int32), mask=values.null))
 
 
 # -- decoders, by kind ------------------------------------------------------------------------------------

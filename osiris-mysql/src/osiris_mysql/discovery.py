@@ -40,14 +40,24 @@ JOIN information_schema.table_constraints USING (constraint_schema, constraint_n
 WHERE constraint_schema = %s AND check_clause LIKE '%%json_valid%%'{names}"""
 
 # MD5 sums are added up, so the order of rows and group_concat_max_len do not matter.
-_SUM = "COALESCE(SUM(CAST(CONV(LEFT(MD5(CONCAT_WS('|', {fields})), 15), 16, 10) AS UNSIGNED)), 0)"
-_PROBE = f"""
-SELECT CONCAT_WS('-',
-  (SELECT CONCAT(COUNT(*), '.', {_SUM.format(fields="table_name, ordinal_position, column_name, column_type, is_nullable, IFNULL(column_default, ''), extra, IFNULL(collation_name, '')")})
-   FROM information_schema.columns WHERE table_schema = %s{{names}}),
-  (SELECT CONCAT(COUNT(*), '.', {_SUM.format(fields="table_name, index_name, seq_in_index, IFNULL(column_name, ''), IFNULL(sub_part, '')")})
-   FROM information_schema.statistics WHERE table_schema = %s AND non_unique = 0{{names}}),
-  (SELECT COUNT(*) FROM information_schema.check_constraints WHERE constraint_schema = %s AND check_clause LIKE '%%json_valid%%'))"""
+_SUM = (
+    "SELECT CONCAT(COUNT(*), '.', COALESCE(SUM(CAST(CONV(LEFT(MD5(CONCAT_WS('|', {fields})), 15), 16, 10) "
+    "AS UNSIGNED)), 0)) FROM information_schema.{view} WHERE table_schema = %s{{names}}"
+)
+_COLUMN_SUM = _SUM.format(
+    view="columns",
+    fields="table_name, ordinal_position, column_name, column_type, is_nullable, IFNULL(column_default, ''), "
+    "extra, IFNULL(collation_name, '')",
+)
+_KEY_SUM = _SUM.format(
+    view="statistics",
+    fields="table_name, index_name, non_unique, seq_in_index, IFNULL(column_name, ''), IFNULL(sub_part, '')",
+)
+_JSON_SUM = (
+    "SELECT COUNT(*) FROM information_schema.check_constraints "
+    "WHERE constraint_schema = %s AND check_clause LIKE '%%json_valid%%'"
+)
+_PROBE = f"SELECT CONCAT_WS('-', ({_COLUMN_SUM}), ({_KEY_SUM}), ({_JSON_SUM}))"
 
 
 def discover(connection: Connection, scope: Scope) -> Catalog:

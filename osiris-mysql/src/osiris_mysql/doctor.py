@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from osiris_core import Connection, ConnectError, Finding
+from osiris_core import ConnectError, Connection, Finding
 from osiris_mysql.connect import arguments, open_session, product
 from osiris_mysql.faults import fault_of
 
@@ -109,10 +109,9 @@ def _tls(session: Any, connection: Connection) -> Finding:
 
 def _login(account: str, connection: Connection) -> Finding:
     if account.startswith("@"):
-        return Finding(
-            "authentication", "failed", f"logged in as the anonymous account ''{account}, not as {connection.text('user')}",
-            "DROP USER ''@'localhost' on the server, or create the user for this host",
-        )  # fmt: skip
+        message = f"logged in as the anonymous account ''{account}, not as {connection.text('user')}"
+        hint = "DROP USER ''@'localhost' on the server, or create the user for this host"
+        return Finding("authentication", "failed", message, hint)
     return Finding("authentication", "ok", f"logged in as {account}")
 
 

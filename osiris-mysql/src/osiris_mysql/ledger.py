@@ -60,7 +60,8 @@ def find(session: Any, database: str, context: StepContext) -> CommitResult | No
     """What this run key, pipeline and step committed already, or None."""
     with session.cursor() as cursor:
         cursor.execute(
-            f"SELECT result FROM {quote_table(database, LEDGER_TABLE)} WHERE run_key = %s AND pipeline = %s AND step = %s",
+            f"SELECT result FROM {quote_table(database, LEDGER_TABLE)} "
+            "WHERE run_key = %s AND pipeline = %s AND step = %s",
             (context.run_key, context.pipeline, context.step),
         )
         row = cursor.fetchone()

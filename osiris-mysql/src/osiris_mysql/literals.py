@@ -88,9 +88,11 @@ def _quoted(array: pa.Array, opening: bytes) -> pa.Array:
 
 
 def _joined(before: bytes, array: pa.Array, after: bytes) -> pa.Array:
-    return pc.binary_join_element_wise(
-        pa.scalar(before, pa.binary()), array, pa.scalar(after, pa.binary()), pa.scalar(b"", pa.binary())
-    )
+    return pc.binary_join_element_wise(_scalar(before), array, _scalar(after), _scalar(b""))
+
+
+def _scalar(value: bytes) -> pa.Scalar:
+    return pa.scalar(value, pa.binary())
 
 
 def inserts(head: bytes, columns: Sequence[pa.Array], max_bytes: int) -> Iterator[bytes]:
@@ -99,16 +101,17 @@ def inserts(head: bytes, columns: Sequence[pa.Array], max_bytes: int) -> Iterato
     Args:
         head: ``INSERT INTO t (a, b) VALUES``.
         columns: literals, one array for each column, equally long.
+        max_bytes: what the server accepts.
 
     Raises RunError (OSI-R025) for a row that is too long for one statement.
     """
-    null = pa.scalar(b"NULL", pa.binary())
-    rows = pc.binary_join_element_wise(*[column.fill_null(null) for column in columns], pa.scalar(b",", pa.binary()))
+    null = _scalar(b"NULL")
+    rows = pc.binary_join_element_wise(*[column.fill_null(null) for column in columns], _scalar(b","))
     rows = _joined(b"(", rows, b")")
     for start, stop in _slices(pc.binary_length(rows).to_numpy(), max_bytes - len(head)):
         piece: Any = rows.slice(start, stop - start)
         values = pa.ListArray.from_arrays(pa.array([0, stop - start], pa.int32()), piece)
-        yield head + pc.binary_join(values, pa.scalar(b",", pa.binary()))[0].as_py()
+        yield head + pc.binary_join(values, _scalar(b","))[0].as_py()
 
 
 def _slices(lengths: Any, max_bytes: int) -> Iterator[tuple[int, int]]:

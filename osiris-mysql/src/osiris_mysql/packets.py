@@ -61,8 +61,9 @@ class RowPackets:
     def __init__(self, session: Any, size: int) -> None:
         self._session = session
         self._raw = session._rfile.raw
-        self._memory = np.empty(max(size, BUFFERED), np.uint8)
-        self._view = memoryview(self._memory)
+        # Less than the longest packet, so that the first of several never looks whole.
+        self._memory = np.empty(min(max(size, BUFFERED), LONGEST), np.uint8)
+        self._view = self._memory.data
         self._filled = self._drain(session._rfile)
         self._sequence = int(session._next_seq_id)
         self._ended = False
@@ -96,24 +97,22 @@ class RowPackets:
                 break
             if len(edges) > 1 and time.monotonic() > deadline:
                 break
-            self._receive(self._view[self._filled :])
+            self._more()
         found = np.array(edges, np.int32)
         self._check_sequence(found[:-1])
         return found[:-1] if self._ended else found
 
     def _walk(self, edges: list[int]) -> None:
-        """Append the end of each whole packet behind the last edge."""
-        view, filled, position = self._view[: self._filled], self._filled, edges[-1]
-        add = edges.append
+        """Append the end of each whole packet behind the last edge. One turn a row: the only loop that counts."""
+        view, position, add = self._view[: self._filled], edges[-1], edges.append
         try:
             while True:
-                length = _length(view, position)[0] & LONGEST
-                position += length + HEADER
-                if position > filled or length == LONGEST:
-                    return
+                (head,) = _length(view, position)
+                position += (head & LONGEST) + HEADER
                 add(position)
         except StructError:  # fewer than four bytes are left
-            return
+            if edges[-1] > self._filled:  # the last packet has not come whole
+                edges.pop()
 
     def _is_last(self, edges: list[int]) -> bool:
         """Whether the last whole packet ends the rows. Nothing follows it, so no other needs to be looked at."""
@@ -128,13 +127,15 @@ class RowPackets:
         self._session._result.unbuffered_active = False
         return True
 
+    def _more(self) -> None:
+        """Put what has come behind what is in the memory."""
+        self._filled += self._receive(self._view[self._filled :])
+
     def _receive(self, into: memoryview) -> int:
         """One read of whatever has come, blocking until something has."""
         got = int(self._raw.readinto(into) or 0)
         if not got:
             _lost("Lost connection to MySQL server during query")
-        if into.obj is self._memory:
-            self._filled += got
         return got
 
     def _needed(self, position: int) -> int:
@@ -156,7 +157,7 @@ class RowPackets:
         length = LONGEST
         while length == LONGEST:
             while self._filled < HEADER:
-                self._receive(self._view[self._filled :])
+                self._more()
             length = int(_length(self._view, 0)[0] & LONGEST)
             self._check_sequence(np.zeros(1, np.int32))
             here = min(length, self._filled - HEADER)

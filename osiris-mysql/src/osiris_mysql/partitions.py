@@ -96,9 +96,9 @@ def _cuts(kind: MySQLType, low: Any, high: Any, wanted: int) -> list[str]:
 def _inside(text: str, low: Any, high: Any) -> bool:
     """A cut at or below the least value would make an empty range."""
     if isinstance(low, datetime):
-        return low < datetime.fromisoformat(text) <= high
+        return bool(low < datetime.fromisoformat(text) <= high)
     if isinstance(low, date):
-        return low < date.fromisoformat(text) <= high
+        return bool(low < date.fromisoformat(text) <= high)
     return bool(low < Decimal(text) <= high)
 
 
@@ -109,6 +109,7 @@ def _datetime(value: Any) -> datetime:
 def _literal(bound: str | None, temporal: bool) -> str | None:
     if bound is None:
         return None
-    if temporal:
-        return f"'{datetime.fromisoformat(bound).isoformat(' ') if ' ' in bound else date.fromisoformat(bound).isoformat()}'"
-    return str(int(bound))
+    if not temporal:
+        return str(int(bound))
+    exact = datetime.fromisoformat(bound) if " " in bound else date.fromisoformat(bound)
+    return f"'{exact}'"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from osiris_core import DriftError, Partition, RunError, did_you_mean
@@ -23,15 +23,14 @@ _ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
 class Source:
     """A table or a query, before anything is chosen from it.
 
-    ``sql`` is what stands after FROM, with ``values`` bound to it; ``direct`` is a query's own text, used
-    when nothing needs to be wrapped around it.
+    ``sql`` is what stands after FROM; ``direct`` is a query's own text, used when nothing needs to be wrapped
+    around it. In both `%` is doubled.
     """
 
     title: str
     sql: str
     columns: tuple[ReadColumn, ...]
     keys: tuple[str, ...] = ()
-    values: Mapping[str, Any] = field(default_factory=dict)
     direct: str = ""
 
 
@@ -53,21 +52,16 @@ def select(
     """Look at the source and build the SELECT. Raises DriftError when a column or the table is gone."""
     source = source_of(session, database, config)
     columns = _chosen(source, config)
-    extra = [_bound_condition(config["where_sql"], config)] if "where_sql" in config else []
-    values = dict(source.values)
-    if extra:
-        values |= extra[0][1]
-    conditions = [text for text, _ in extra]
+    conditions = [_bound(session, config["where_sql"], config)] if "where_sql" in config else []
     if cursor is not None:
         conditions += [text for text in (cursor.condition(kind_of(source, cursor.column)),) if text]
     if partition is not None and partition.count > 1:
         conditions.append(condition(partition))
     wrapped = bool(conditions) or any(name in config for name in ("where", "order_by", "limit", "columns"))
     casts = any(column.type.base == "float" or column.type.kind == "wkb" for column in columns)
-    if source.direct and not wrapped and not casts:
-        sql: str = source.direct
-    else:
-        sql, bound = build_select(
+    sql, values = source.direct, dict[str, Any]()
+    if not source.direct or wrapped or casts:
+        sql, values = build_select(
             config,
             select_list=[_expression(column) for column in columns],
             source=source.sql,
@@ -75,7 +69,6 @@ def select(
             style="pyformat",
             extra_where=conditions,
         )
-        values |= bound
     return Selection(source.title, sql, values, columns, source.keys, _warnings(source, columns, wrapped or casts))
 
 
@@ -107,25 +100,23 @@ def kind_of(source: Source, name: str) -> MySQLType:
 
 
 def _query_source(session: Any, config: Mapping[str, Any]) -> Source:
-    text, values = _bind(config["query"].strip().rstrip(";").rstrip(), config)
+    text = _bound(session, config["query"].strip().rstrip(";").rstrip(), config)
     wrapped = f"({text}\n) AS osiris_query"
     with session.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM {wrapped} LIMIT 0", values)
+        cursor.execute(f"SELECT * FROM {wrapped} LIMIT 0", {})
         fields = cursor._result.fields
     columns = tuple(ReadColumn(item.name, from_result(item)) for item in fields)
-    return Source("query", wrapped, columns, (), values, text)
+    return Source("query", wrapped, columns, direct=text)
 
 
-def _bound_condition(text: str, config: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    bound, values = _bind(text, config)
-    return bound, values
-
-
-def _bind(text: str, config: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+def _bound(session: Any, text: str, config: Mapping[str, Any]) -> str:
+    """SQL of the step with its parameters as literals, escaped by PyMySQL, and every other `%` doubled."""
     from osiris_core.sql import bind
 
     sql, values = bind(text, config.get("sql_params", {}), "pyformat")
-    return sql, values
+    with session.cursor() as cursor:
+        bound: str = cursor.mogrify(sql, values)
+    return bound.replace("%", "%%")
 
 
 def _chosen(source: Source, config: Mapping[str, Any]) -> list[ReadColumn]:

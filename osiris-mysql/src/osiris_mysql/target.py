@@ -153,8 +153,9 @@ def _refuse_twins(schema: pa.Schema) -> None:
 def _refuse_without_transactions(session: Any, database: str, name: str) -> None:
     with session.cursor() as cursor:
         cursor.execute(
-            "SELECT t.engine, e.transactions FROM information_schema.tables t "
-            "LEFT JOIN information_schema.engines e ON e.engine = t.engine WHERE t.table_schema = %s AND t.table_name = %s",
+            "SELECT t.engine, e.transactions FROM information_schema.tables AS t "
+            "LEFT JOIN information_schema.engines AS e ON e.engine = t.engine "
+            "WHERE t.table_schema = %s AND t.table_name = %s",
             (database, name),
         )
         row = cursor.fetchone()

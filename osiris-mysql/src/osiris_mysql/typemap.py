@@ -22,7 +22,8 @@ TEMPORAL = frozenset({"date", "datetime", "timestamp"})
 
 _INTEGERS = {"tinyint": "int8", "smallint": "int16", "mediumint": "int32", "int": "int32", "bigint": "int64"}
 _GEOMETRY = frozenset(
-    "geometry point linestring polygon multipoint multilinestring multipolygon geometrycollection geomcollection".split()
+    {"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon"}
+    | {"geometrycollection", "geomcollection"}
 )
 _TEXT = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
 _BINARY = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
@@ -146,7 +147,7 @@ _RESULT_SIMPLE = {
     13: "year",
     245: "json",
 }
-_RESULT_TEXT = frozenset({15, 249, 250, 251, 252, 253, 254})
+_RESULT_OTHER = frozenset({6, 15, 16, 249, 250, 251, 252, 253, 254, 255})
 
 
 def from_result(field: Any) -> MySQLType:
@@ -160,21 +161,18 @@ def from_result(field: Any) -> MySQLType:
         return parse(f"decimal({min(65, max(precision, field.scale, 1))},{field.scale})")
     if code in _RESULT_SIMPLE:
         base = _RESULT_SIMPLE[code]
-        digits = field.scale if base in ("time", "datetime", "timestamp") and 0 < field.scale <= 6 else 0
-        return parse(f"{base}({digits})" if digits else base)
-    if code == 16:
-        return parse(f"bit({field.length})")
-    if code == 255:
-        return parse("geometry")
-    if code == 6:  # a column of NULL literals
-        return parse("varchar(0)")
-    if code in _RESULT_TEXT:
-        if field.flags & _ENUM:
-            return parse("enum")
-        if field.flags & _SET:
-            return parse("set")
-        return parse("longblob" if field.charsetnr == _BINARY_CHARSET else "longtext")
-    return MySQLType(f"type {code}", "")
+        fraction = base in ("time", "datetime", "timestamp") and 0 < field.scale <= 6
+        return parse(f"{base}({field.scale})" if fraction else base)
+    return parse(_result_text(field)) if code in _RESULT_OTHER else MySQLType(f"type {code}", "")
+
+
+def _result_text(field: Any) -> str:
+    words = {16: f"bit({field.length})", 255: "geometry", 6: "varchar(0)"}  # 6: a column of NULL literals
+    if field.type_code in words:
+        return words[field.type_code]
+    if field.flags & (_ENUM | _SET):
+        return "enum" if field.flags & _ENUM else "set"
+    return "longblob" if field.charsetnr == _BINARY_CHARSET else "longtext"
 
 
 def arrow_type(text: str) -> pa.DataType:
