@@ -46,7 +46,7 @@ PUBLISHED = {
     "spec": "spec/spec.schema.json",
     "oml": "oml/oml.schema.json",
     "manifest": "compile/manifest.schema.json",
-    "events": "run/events.schema.json",
+    "events": "events.schema.json",
 }
 
 
