@@ -171,6 +171,11 @@ _code(
 )
 
 _code(
+    "OSI-V022", "document", "There is nothing to upgrade",
+    why="osiris upgrade translates oml_version 0.1.0 only, the dialect of keboola/osiris.",
+    mend="Run: osiris validate FILE",
+)
+_code(
     "OSI-V050", "document", "The command line is not understood",
     why="There is no such command or option, or an argument is missing.",
     mend="Run: osiris --help, or osiris COMMAND --help",

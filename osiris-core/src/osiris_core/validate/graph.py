@@ -49,7 +49,7 @@ def _needs_problems(step: DraftStep, steps: dict[str, DraftStep]) -> Iterator[Pr
             hint = "name the step whose rows it takes"
             yield Problem("OSI-V114", f'the step "{need}" needs itself', path, hint=hint)
         elif need not in steps:
-            others = [name for name in steps if name != step.id]
+            others = [name for name in steps if name != step.id and name not in step.needs]
             hint = did_you_mean(need, others)
             message = f'there is no step "{need}"' if len(need) <= 80 else "there is no step of this name"
             yield Problem("OSI-V113", message, path, hint=hint, suggestion=certain(need, others))

@@ -46,15 +46,24 @@ def _spec(step: DraftStep, draft: Draft) -> Spec | None:
     if spec is None:
         message = f'there is no component "{step.component}"'
         near = certain(step.component, registry.names())
-        hint = registry.hint_for(step.component) or "osiris components list shows what there is"
+        hint = f'did you mean "{near}"?' if near else registry.hint_for(step.component)
         draft.report_step(step, [Problem("OSI-V120", message, ("component",), hint=hint, suggestion=near)])
-        return None
+        return _usable(near, step, draft) if near else None
     if step.mode in ("read", "write", "transform") and step.mode not in spec.modes:
         message = f'{spec.name} has no mode "{step.mode}"'
         only = spec.modes[0] if len(spec.modes) == 1 else None
         hint = f"its modes: {', '.join(spec.modes)}"
         draft.report_step(step, [Problem("OSI-V121", message, ("mode",), hint=hint, suggestion=only)])
     return spec if step.mode in spec.modes else None
+
+
+def _usable(name: str, step: DraftStep, draft: Draft) -> Spec | None:
+    """The spec a misspelt component means, so that the rest of the step is looked at too."""
+    try:
+        spec = draft.session.registry.get(name)
+    except OsirisError:
+        return None
+    return spec if spec is not None and step.mode in spec.modes else None
 
 
 # -- parameters --------------------------------------------------------------------------------------------
@@ -128,7 +137,7 @@ def _unknown_alias(alias: str, spec: Spec | None, draft: Draft) -> Iterator[Prob
     message = f'there is no connection "@{alias}" in osiris_connections.yaml'
     suggestion = f"@{near}" if near else None
     hint = hint or "add it to osiris_connections.yaml"
-    yield Problem("OSI-C011", message, ("connection",), hint=hint, suggestion=suggestion)
+    yield Problem("OSI-C002", message, ("connection",), hint=hint, suggestion=suggestion)
 
 
 def _aliases(draft: Draft, family: str) -> list[str]:
