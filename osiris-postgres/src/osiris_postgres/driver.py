@@ -1,0 +1,85 @@
+"""The driver of ``postgres.table``: every promise of its spec, delegated to the module that keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from osiris_core import Connection, Driver, Fault, Partition, StepContext
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from osiris_core import ArrowStream, Catalog, Scope, Writer
+    from osiris_postgres.connect import Place
+
+
+class PostgresTable(Driver):
+    """Tables of PostgreSQL 12 and later. A subclass says where (``place``) and under which name."""
+
+    component = "postgres.table"
+
+    def place(self, connection: Connection) -> Place:
+        """Where a connection leads."""
+        from osiris_postgres.connect import place_of
+
+        return place_of(connection)
+
+    # -- control plane -------------------------------------------------------------------------------
+    def discover(self, connection: Connection, scope: Scope) -> Catalog:
+        from osiris_postgres import catalog
+
+        place = self.place(connection)
+        with _snapshot(place) as session:
+            return catalog.discover(session, self.component, place.schema, scope)
+
+    def probe(self, connection: Connection, scope: Scope) -> str:
+        from osiris_postgres.catalog import exact_names
+        from osiris_postgres.relations import probe
+
+        place = self.place(connection)
+        with _snapshot(place) as session:
+            return probe(session, place.schema, exact_names(scope))
+
+    def map_error(self, error: BaseException) -> Fault | None:
+        from osiris_postgres.errors import map_error
+
+        return map_error(error)
+
+    # -- data plane ----------------------------------------------------------------------------------
+    def open_reader(
+        self,
+        connection: Connection,
+        config: Mapping[str, Any],
+        context: StepContext,
+        partition: Partition | None = None,
+    ) -> ArrowStream:
+        from osiris_postgres.reader import open_reader
+
+        return open_reader(self.place(connection), config, context, partition)
+
+    def plan_partitions(
+        self, connection: Connection, config: Mapping[str, Any], context: StepContext
+    ) -> list[Partition]:
+        from osiris_postgres.reader import plan_partitions
+
+        partitions = plan_partitions(self.place(connection), config)
+        if len(partitions) > 1:
+            context.warn("OSI-R126", f"each of the {len(partitions)} ranges is read from a snapshot of its own")
+        return partitions
+
+    def open_writer(self, connection: Connection, config: Mapping[str, Any], context: StepContext) -> Writer:
+        from osiris_postgres.writer import TableWriter
+
+        return TableWriter(self.place(connection), config, context)
+
+
+@contextmanager
+def _snapshot(place: Place) -> Iterator[psycopg.Connection[Any]]:
+    """A connection inside a read-only transaction."""
+    from osiris_postgres.connect import begin_snapshot, connect
+
+    with connect(place) as session:
+        begin_snapshot(session, place)
+        yield session
