@@ -687,6 +687,11 @@ _code(
     why="All of its connections, or this account's, are in use.",
     mend="Run later, lower --parallel, or raise the server's limit.",
 )
+_code(
+    "OSI-C048", "configuration", "The pooler changes sessions",
+    why="A pooler in transaction mode gives each transaction another server session, and something needed the same.",
+    mend="Use the pooler in session mode (Supabase: port 5432), or the direct host.",
+)
 
 # -- P0xx: plugins and specs -------------------------------------------------------------------------------
 _code(
@@ -951,6 +956,42 @@ _code(
     "OSI-R110", "run", "A geometry lost its SRID",
     why="Geometries travel as plain WKB, which has no place for the reference system.",
     mend="Set the SRID in the target, or leave the column out.",
+)
+_code(
+    "OSI-R120", "run", "A text holds the character U+0000",
+    why="PostgreSQL cannot hold it, in text or in jsonb; leaving it out in silence would alter the value.",
+    mend="Mend the rows, or set on_nul: strip or replace, which is counted.",
+    example="config: {table: notes, write_mode: append, on_nul: strip}",
+)
+_code(
+    "OSI-R121", "run", "A constraint refuses a row",
+    why="A check, an exclusion or a generated column of the target does not take what the source has.",
+    mend="Filter those rows, leave the column out, or change the constraint.",
+)
+_code(
+    "OSI-R122", "run", "The target is no table",
+    why="Views are not written: what would happen to the rows is up to their rules.",
+    mend="Name the table below the view.",
+)
+_code(
+    "OSI-R123", "run", "Replacing would break references",
+    why="Other tables refer to this one, and without its key the rows cannot be replaced one by one.",
+    mend="Read the columns of its primary key too, or use write_mode: merge with delete_missing.",
+)
+_code(
+    "OSI-R124", "run", "Row level security applies",
+    why="Policies of the table hide rows from this user: they are neither seen nor changed.",
+    mend="Use the table's owner, or a role with BYPASSRLS, when all rows are meant.",
+)
+_code(
+    "OSI-R125", "run", "The connection was lost while committing",
+    why="The ledger said whether the commit took place, so nothing is in doubt.",
+    mend="Nothing to do; look at the network when it comes again.",
+)
+_code(
+    "OSI-R126", "run", "Ranges are read from snapshots of their own",
+    why="Each range has its own connection; rows that change meanwhile may be seen in two states.",
+    mend="Leave partition out when one state of the whole table matters.",
 )
 
 # -- X: bugs -----------------------------------------------------------------------------------------------
