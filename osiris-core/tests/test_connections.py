@@ -141,7 +141,8 @@ conections: {CANARY}
     }
     text = shown(connections)
     assert CANARY not in text
-    assert '   4 |     hst: ***\n     |     ^^^\n  mend: did you mean "host"?' in text
+    assert "   4 |     hst: ***\n     |     ^^^\n" in text
+    assert 'mend: did you mean "host"?' in text
     assert "write ${SHOP_PASSWORD} and set that variable" in text
     with pytest.raises(ConfigurationError) as caught:
         connections.resolve(["shop"])

@@ -1,7 +1,9 @@
 """Osiris: describe components once, discover what exists, and run only what can be true.
 
-Everything a plugin or an embedding program may import is listed in ``__all__``; the names are loaded on
-first use, so that ``import osiris_core`` costs next to nothing.
+What connectors need is listed in ``__all__``; the names are loaded on first use, so that ``import osiris_core`` costs
+next to nothing. Beside it these packages are public, each by its own ``__all__``: ``osiris_core.data``, ``.sql`` and
+``.testing`` for connectors; ``.oml``, ``.validate``, ``.compile``, ``.run`` and ``.context`` for programs that embed
+Osiris. Everything else may change in any release.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from osiris_core.connections import Connection
     from osiris_core.context import ContextRequest, ContextSection, LLMProvider
     from osiris_core.drivers import (
+        BATCH_BYTES,
         ArrowBatch,
         ArrowStream,
         CommitResult,
@@ -57,6 +60,7 @@ _HOMES = {
     "connections": ("Connection",),
     "context": ("ContextRequest", "ContextSection", "LLMProvider"),
     "drivers": (
+        "BATCH_BYTES",
         "ArrowBatch",
         "ArrowStream",
         "CommitResult",
@@ -94,6 +98,7 @@ _HOME_OF = {name: f"osiris_core.{module}" for module, names in _HOMES.items() fo
 
 __all__ = [
     "API_VERSION",
+    "BATCH_BYTES",
     "ArrowBatch",
     "ArrowStream",
     "CancelledError",

@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 from osiris_core.errors import InvalidInputError, PluginError
 
+__all__ = ["ColumnRef", "ParamStyle", "Select", "SqlError", "TableRef", "bind", "check_condition", "parse_select"]
+
 ParamStyle = Literal["pyformat", "dollar", "qmark"]
 
 #: ``${params.NAME}``; ``$${params.NAME}`` is that text itself.

@@ -38,7 +38,7 @@ def check_text(content: bytes, file: str) -> tuple[Document, list[Problem]]:
     problems = list(document.problems)
     if not problems:
         problems = [
-            replace(problem, file=file, span=document.span(problem.path, problem.on_key))
+            replace(problem, file=file, span=document.span(problem.path, _on_key(problem, document.value)))
             for problem in check_value(document.value)
         ]
     return document, sorted(problems, key=lambda problem: problem.span or (0, 0, 0, 0, 0, 0))
@@ -53,6 +53,16 @@ def check_value(value: Any) -> list[Problem]:
     for check in checks:
         problems += check(value)
     return problems
+
+
+def _on_key(problem: Problem, value: Any) -> bool:
+    """Whether the caret belongs under the key: always for a mapping, whose text may be many lines."""
+    for part in problem.path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            break
+    return problem.on_key or (isinstance(value, Mapping) and bool(problem.path))
 
 
 def spec_schema() -> dict[str, Any]:
@@ -129,8 +139,8 @@ def _examples(spec: Mapping[str, Any]) -> Iterator[Problem]:
 
 def check_driver(document: Document) -> list[Problem]:
     """A warning when the driver of a valid spec cannot be loaded here; authors often check before installing."""
-    from osiris_core.errors import PluginError
     from osiris_core.driver_loader import load_driver
+    from osiris_core.errors import PluginError
 
     value = document.value
     try:
