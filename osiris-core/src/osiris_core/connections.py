@@ -158,6 +158,11 @@ class Connections:
         self._refuse_missing(self.secret_names(aliases), aliases)
         return {alias: self._resolve(alias, (overrides or {}).get(alias, {})) for alias in aliases}
 
+    def refuse_missing(self, aliases: Iterable[str]) -> None:
+        """Raise SecretError naming all variables that these aliases need and that have no value."""
+        aliases = sorted(set(aliases))
+        self._refuse_missing(self.secret_names(aliases), aliases)
+
     # -- resolving -----------------------------------------------------------------------------------
     def _resolve(self, alias: str, overrides: Mapping[str, Any]) -> Connection:
         entry, schema = self._entry(alias), self._family_schema(alias)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,15 +31,8 @@ def lab_module(monkeypatch: pytest.MonkeyPatch) -> Any:
     return osiris_lab
 
 
-@dataclass
-class Lab:
-    """Tables in a directory, and the local engine over them."""
-
-    directory: Path
-    registry: Registry
-    run_dir: Path
-    events: list[RunEvent] = field(default_factory=list)
-    password: str = "pass-wörd-1234"
+class Steps:
+    """Steps of a pipeline over the lab."""
 
     @staticmethod
     def read(step_id: str, **config: Any) -> dict[str, Any]:
@@ -54,6 +46,17 @@ class Lab:
     @staticmethod
     def transform(step_id: str, *needs: str, **config: Any) -> dict[str, Any]:
         return {"id": step_id, "mode": "transform", "connection": None, "needs": list(needs), "config": config}
+
+
+@dataclass
+class Lab(Steps):
+    """Tables in a directory, and the local engine over them."""
+
+    directory: Path
+    registry: Registry
+    run_dir: Path
+    events: list[RunEvent] = field(default_factory=list)
+    password: str = "pass-wörd-1234"
 
     def table(self, name: str, rows: int | list[dict[str, Any]], **more: Any) -> None:
         """Make a table of ``id`` and ``name``."""
@@ -117,7 +120,12 @@ def compiled(steps: tuple[Mapping[str, Any], ...], schemas: Mapping[str, Any]) -
     manifest = {
         "name": "test",
         "steps": [
-            {"component": "lab.table", "connection": "@lab", "needs": [], **{k: v for k, v in step.items() if k != "config"}}
+            {
+                "component": "lab.table",
+                "connection": "@lab",
+                "needs": [],
+                **{k: v for k, v in step.items() if k != "config"},
+            }
             for step in steps
         ],
     }
@@ -133,3 +141,75 @@ def lab(tmp_path: Path, lab_module: Any) -> Lab:
     run_dir = tmp_path / "run"
     run_dir.mkdir()
     return Lab(directory, Registry(plugins), run_dir)
+
+
+@dataclass
+class LabProject(Steps):
+    """A project directory with the lab connector installed for real ``osiris`` processes."""
+
+    directory: Path
+    env: dict[str, str]
+    osiris: Any
+
+    def table(self, name: str, rows: int | list[dict[str, Any]]) -> None:
+        if isinstance(rows, int):
+            rows = [{"id": number, "name": f"n{number}"} for number in range(1, rows + 1)]
+        value = {"columns": {"id": "int64", "name": "string"}, "rows": rows, "ledger": {}}
+        (self.directory / "data" / f"{name}.json").write_text(json.dumps(value))
+
+    def rows(self, name: str) -> list[int]:
+        path = self.directory / "data" / f"{name}.json"
+        return [row["id"] for row in json.loads(path.read_text())["rows"]] if path.exists() else []
+
+    def pipeline(self, *steps: Mapping[str, Any], name: str = "copy", file: str = "p.yaml") -> Path:
+        """Write a pipeline; JSON is YAML."""
+        written = [
+            {"component": "lab.table", **({} if step["mode"] == "transform" else {"connection": "@lab"}), **step}
+            for step in steps
+        ]
+        path = self.directory / file
+        path.write_text(json.dumps({"oml_version": "0.0.1", "name": name, "steps": written}, indent=1))
+        return path
+
+    def run(self, *arguments: str, **options: Any) -> Any:
+        env = {**self.env, **options.pop("env", {})}
+        return self.osiris("run", *arguments, cwd=self.directory, env=env, **options)
+
+    def start(self, *arguments: str) -> Any:
+        return self.osiris.start("run", *arguments, cwd=self.directory, env=self.env)
+
+    def records(self) -> list[Any]:
+        from osiris_core.run.record import all_records
+
+        return all_records(self.directory / ".osiris")
+
+    def wait_for(self, event: str, seconds: float = 30) -> None:
+        """Until the newest run has told of ``event``."""
+        import time
+
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            records = self.records()
+            if records and event in [line["event"] for line in records[-1].events()]:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"no {event} within {seconds} s")
+
+
+@pytest.fixture
+def project(tmp_path: Path, osiris: Any) -> LabProject:
+    site = tmp_path / "site"
+    info = site / "osiris_lab-1.0.dist-info"
+    info.mkdir(parents=True)
+    for file in ("osiris_lab.py", "spec.yaml"):
+        (site / file).write_bytes((LAB / file).read_bytes())
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: osiris-lab\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[osiris]\nlab = osiris_lab\n")
+    directory = tmp_path / "project"
+    (directory / "data").mkdir(parents=True)
+    (directory / "osiris.yaml").write_text("validation: strict\n")
+    connection = {"component": "lab", "directory": str(directory / "data"), "password": "${LAB_PASSWORD}"}
+    (directory / "osiris_connections.yaml").write_text(json.dumps({"connections": {"lab": connection}}))
+    path = os.pathsep.join(filter(None, (str(site), os.environ.get("PYTHONPATH"))))
+    env = {"PYTHONPATH": path, "OSIRIS_PLUGINS": "lab", "LAB_PASSWORD": "pass-wörd-1234"}
+    return LabProject(directory, env, osiris)

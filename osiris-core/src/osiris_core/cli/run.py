@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from osiris_core.cli.options import add_pipeline_options, open_session
-from osiris_core.errors import InvalidInputError
+from osiris_core.errors import InvalidInputError, SecretError
 
 if TYPE_CHECKING:
     from osiris_core.compile import Compiled
@@ -89,9 +89,30 @@ def _compiled(args: Namespace, session: Session) -> tuple[Compiled, str]:
             )
         compiled = load_compiled(args.source)
         return compiled, compiled.fingerprint
+    _refuse_missing_secrets(args, session)
     validation = validate_file(args.source, session, args)
     compiled = compile_pipeline(validation, session)
     return compiled, pipeline_identity(validation, compiled)
+
+
+def _refuse_missing_secrets(args: Namespace, session: Session) -> None:
+    """Name every missing secret of the pipeline before any connection is made, unless the pipeline is faulty anyway.
+
+    Raises SecretError.
+    """
+    from osiris_core.oml import load_file
+    from osiris_core.validate import validate
+
+    value = load_file(args.source).value
+    steps = value.get("steps") if isinstance(value, dict) else None
+    written = [step.get("connection") for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+    known = set(session.connections.aliases())
+    aliases = {alias.removeprefix("@") for alias in written if isinstance(alias, str)} & known
+    try:
+        session.connections.refuse_missing(aliases)
+    except SecretError:
+        if validate(args.source, session, mode=args.mode, params=dict(args.param), use_catalog=False).ok:
+            raise
 
 
 def _options(args: Namespace, session: Session) -> RunOptions:

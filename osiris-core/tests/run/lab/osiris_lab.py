@@ -123,10 +123,16 @@ class LabWriter:
         written = len(self._staged) - self._config.get("miscount", 0)
         result = CommitResult(written, coerced=dict(coerced or {}))
         ledger = {**self._table["ledger"], self._key: result_to_json(result)}
-        _save(self._connection, self._config["table"], {
-            "columns": columns, "rows": rows, "ledger": ledger,
-            "state": state if state is not None else self._table.get("state"),
-        })
+        _save(
+            self._connection,
+            self._config["table"],
+            {
+                "columns": columns,
+                "rows": rows,
+                "ledger": ledger,
+                "state": state if state is not None else self._table.get("state"),
+            },
+        )
         _fail(self._config, "after_commit", self._connection)
         return result
 
