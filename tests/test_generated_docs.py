@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from osiris_core.problem_codes import CODES
 from osiris_core.problems import Problem
+from osiris_core.testing.cli import Osiris
 
 ROOT = Path(__file__).parents[1]
 NAMES = ["cli.md", "components.md", "events.md", "problem-codes.md", "types.md"]
@@ -33,3 +35,12 @@ def test_every_problem_links_to_its_heading() -> None:
         url = Problem(code, "message", ()).to_json()["docs_url"]
         assert str(url).endswith(f"/reference/problem-codes/#{code.lower()}")
         assert f"\n### {code}\n" in page
+
+
+@pytest.mark.parametrize("name", ["pipeline", "project", "spec", "oml", "manifest", "events"])
+def test_the_published_schema_is_printed(osiris: Osiris, name: str) -> None:
+    done = osiris("schema", "--of", name)
+    assert done.returncode == 0, done.stderr
+    schema = json.loads(done.stdout)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["type"] == "object"
