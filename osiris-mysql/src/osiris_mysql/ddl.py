@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from osiris_core import RunError
 from osiris_core.data import osiris_type, source_type
-from osiris_mysql.fitting import family_of
+from osiris_mysql.fitting import family_of, plain_type
 from osiris_mysql.names import quote, quote_table
 
 #: Characters of a text column that is part of a key; InnoDB keys hold 3,072 bytes, utf8mb4 takes four each.
@@ -51,7 +51,7 @@ def column_type(field: pa.Field, *, key: bool, mariadb: bool) -> str:
 
 
 def _plain(field: pa.Field, *, key: bool, mariadb: bool) -> str:
-    kind, family = field.type, family_of(field)
+    kind, family = plain_type(field.type), family_of(field)
     makers: dict[str, Callable[[], str]] = {
         "int": lambda: _INTEGERS[kind.bit_width] + ("" if pa.types.is_signed_integer(kind) else " UNSIGNED"),
         "float": lambda: "DOUBLE" if kind.bit_width == 64 else "FLOAT",
@@ -62,7 +62,7 @@ def _plain(field: pa.Field, *, key: bool, mariadb: bool) -> str:
         "date": lambda: "DATE",
         "time": lambda: "TIME(6)",
     }
-    if family in ("text", "decimal_text", "null"):
+    if family in ("text", "null"):
         return f"VARCHAR({KEY_LENGTH}) COLLATE {_exact(mariadb)}" if key else "LONGTEXT"
     if family not in makers:
         raise RunError(

@@ -37,7 +37,7 @@ class Fit:
                 code="OSI-R102",
                 hint="cast it in a query or transform, or change the target's column",
             )
-        self._checks = _checks(family, field.type, target)
+        self._checks = _checks(family, plain_type(field.type), target)
 
     def check(self, array: pa.Array) -> None:
         """Raise RunError for the first value of ``array`` that would be altered or refused."""
@@ -64,11 +64,28 @@ def family_of(field: pa.Field) -> str:
         return "decimal_text"
     if marked in ("json", "bit", "wkb", "time"):
         return marked
-    kind = field.type
+    kind = plain_type(field.type)
     for family, matches in _FAMILIES.items():
         if any(match(kind) for match in matches):
             return family
     return ""
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type that ``plain`` gives an array of type ``kind``."""
+    if pa.types.is_dictionary(kind):
+        return plain_type(kind.value_type)
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
+        return pa.binary()
+    return kind
+
+
+def plain(array: pa.Array) -> pa.Array:
+    """The same values without dictionary, view or 64-bit offsets, which other Arrow libraries hand out."""
+    wanted = plain_type(array.type)
+    return array if array.type == wanted else array.cast(wanted)
 
 
 _FAMILIES: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
@@ -80,10 +97,8 @@ _FAMILIES: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
     "date": (pa.types.is_date,),
     "time": (pa.types.is_time, pa.types.is_duration),
     "timestamp": (pa.types.is_timestamp,),
-    "text": (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
-    "binary": (
-        pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view,
-    ),
+    "text": (pa.types.is_string,),
+    "binary": (pa.types.is_binary, pa.types.is_fixed_size_binary),
 }  # fmt: skip
 
 _EVERY = frozenset(

@@ -53,10 +53,10 @@ class Cursor:
         """SQL for the rows that are new, or None when all are; values are literals made here, `%` doubled."""
         if self._last is None:
             return None
-        column = quote_pyformat(self.column)
-        if not self._lag:
-            return f"{column} > {_literal(_value(self._last, kind), kind)}"
-        return f"{column} >= {_literal(_back(_value(self._last, kind), self._lag, kind), kind)}"
+        last = _value(self._last, kind)
+        if self._lag:
+            last = _back(last, self._lag)
+        return f"{quote_pyformat(self.column)} > {_literal(last, kind)}"
 
     def watch(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The batches, noting the cursor's greatest value."""
@@ -97,7 +97,7 @@ def _value(text: str, kind: MySQLType) -> Any:
     return {"int": int, "decimal": Decimal, "float": float}[kind.kind](text)
 
 
-def _back(value: Any, lag: int | str, kind: MySQLType) -> Any:
+def _back(value: Any, lag: int | str) -> Any:
     if isinstance(value, date):
         duration = parse_duration(str(lag))
         if duration is None:

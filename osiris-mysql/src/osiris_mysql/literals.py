@@ -46,6 +46,9 @@ def _text(array: pa.Array) -> pa.Array:
         return array.cast(pa.timestamp("us", kind.tz)).cast(pa.timestamp("us")).cast(pa.string())
     if pa.types.is_duration(kind):
         return _spans(array.cast(pa.duration("us")).cast(pa.int64()))
+    if pa.types.is_floating(kind):
+        # By way of double: the shortest text of a float may lie beyond the float itself.
+        return array.cast(pa.float64()).cast(pa.string())
     return array.cast(pa.string())
 
 
@@ -95,38 +98,38 @@ def _scalar(value: bytes) -> pa.Scalar:
     return pa.scalar(value, pa.binary())
 
 
-def inserts(head: bytes, columns: Sequence[pa.Array], max_bytes: int) -> Iterator[bytes]:
-    """INSERT statements that together hold every row, none longer than ``max_bytes``.
+def inserts(head: bytes, columns: Sequence[pa.Array], size: int, longest: int) -> Iterator[bytes]:
+    """INSERT statements that together hold every row.
 
     Args:
         head: ``INSERT INTO t (a, b) VALUES``.
         columns: literals, one array for each column, equally long.
-        max_bytes: what the server accepts.
+        size: bytes that a statement should have; a longer row comes alone.
+        longest: bytes that the server accepts.
 
-    Raises RunError (OSI-R025) for a row that is too long for one statement.
+    Raises RunError (OSI-R025) for a row that is too long for the server.
     """
-    null = _scalar(b"NULL")
-    rows = pc.binary_join_element_wise(*[column.fill_null(null) for column in columns], _scalar(b","))
+    rows = pc.binary_join_element_wise(*[column.fill_null(_scalar(b"NULL")) for column in columns], _scalar(b","))
     rows = _joined(b"(", rows, b")")
-    for start, stop in _slices(pc.binary_length(rows).to_numpy(), max_bytes - len(head)):
+    for start, stop in _slices(pc.binary_length(rows).to_numpy(), size - len(head), longest - len(head)):
         piece: Any = rows.slice(start, stop - start)
         values = pa.ListArray.from_arrays(pa.array([0, stop - start], pa.int32()), piece)
         yield head + pc.binary_join(values, _scalar(b","))[0].as_py()
 
 
-def _slices(lengths: Any, max_bytes: int) -> Iterator[tuple[int, int]]:
-    """Row ranges whose texts, with a comma each, fit into ``max_bytes``."""
+def _slices(lengths: Any, size: int, longest: int) -> Iterator[tuple[int, int]]:
+    """Row ranges whose texts, with a comma each, have ``size`` bytes, or are one row."""
     import numpy as np
 
-    if len(lengths) and int(lengths.max()) + 1 > max_bytes:
+    if len(lengths) and int(lengths.max()) > longest:
         raise RunError(
-            f"a row takes {int(lengths.max())} bytes as SQL, the server accepts {max_bytes}",
+            f"a row takes {int(lengths.max())} bytes as SQL, the server accepts {longest}",
             code="OSI-R025",
             hint="raise max_allowed_packet on the server above the largest row",
         )
     ends = np.cumsum(lengths.astype(np.int64) + 1)
     start, before = 0, 0
     while start < len(lengths):
-        stop = int(np.searchsorted(ends, before + max_bytes, side="right"))
+        stop = max(start + 1, int(np.searchsorted(ends, before + size, side="right")))
         yield start, stop
         start, before = stop, int(ends[stop - 1])

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from osiris_core import RunError
 
+#: Last character of Unicode that MySQL stores in names.
+LAST = 0xFFFF
+
 
 def quote(name: str) -> str:
     """`name` between backticks, whatever it holds. Raises RunError (OSI-R105) for what MySQL cannot name."""
-    if not name or "\0" in name:
-        raise RunError(f"MySQL has no such name: {name!r}", code="OSI-R105", hint="names are not empty and hold no NUL")
+    if not name or "\0" in name or name.endswith(" ") or any(ord(char) > LAST for char in name):
+        raise RunError(
+            f'MySQL can name nothing "{name}"',
+            code="OSI-R105",
+            hint="its names hold no emoji (nothing beyond U+FFFF) and no NUL, and do not end in a blank",
+        )
     return "`" + name.replace("`", "``") + "`"
 
 

@@ -18,6 +18,7 @@ from osiris_core.data import as_reader, result_to_json
 from osiris_mysql import ledger
 from osiris_mysql.connect import open_session
 from osiris_mysql.faults import running
+from osiris_mysql.fitting import plain
 from osiris_mysql.literals import inserts, literals
 from osiris_mysql.merge import STAGING, create_staging, merge
 from osiris_mysql.names import quote, quote_table
@@ -42,7 +43,7 @@ class MySQLWriter:
         self._what = f"writing @{connection.alias}.{config['table']}"
         self._session: Any = None
         self._target: Target | None = None
-        self._limit = STATEMENT_BYTES
+        self._longest = STATEMENT_BYTES
         self._staged = 0
         self._deleted = 0
 
@@ -114,7 +115,7 @@ class MySQLWriter:
             if target.merge_keys:
                 create_staging(session, target)
             cursor.execute("SELECT @@max_allowed_packet")
-            self._limit = min(STATEMENT_BYTES, int(cursor.fetchone()[0]) - 1024)
+            self._longest = int(cursor.fetchone()[0]) - 1024
             cursor.execute("START TRANSACTION")
             if self._config["write_mode"] == "replace":
                 self._deleted = cursor.execute(f"DELETE FROM {quote_table(self._database, target.name)}")
@@ -125,13 +126,14 @@ class MySQLWriter:
             return
         columns = []
         for place in target.placements:
-            array = batch.column(place.index)
+            array = plain(batch.column(place.index))
             place.fit.check(array)
             columns.append(literals(array, place.field, place.type))
         into = STAGING if target.merge_keys else quote_table(self._database, target.name)
         names = ", ".join(quote(name) for name in target.columns)
         affected = 0
-        for statement in inserts(f"INSERT INTO {into} ({names}) VALUES ".encode(), columns, self._limit):
+        head = f"INSERT INTO {into} ({names}) VALUES ".encode()
+        for statement in inserts(head, columns, min(STATEMENT_BYTES, self._longest), self._longest):
             affected += self._session.query(statement)
         if affected != batch.num_rows:
             raise ReconciliationError(f"{self._what}: {batch.num_rows} rows sent, {affected} inserted")

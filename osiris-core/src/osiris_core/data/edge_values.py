@@ -178,7 +178,7 @@ def edge_table(columns: Iterable[EdgeColumn] = EDGE_COLUMNS, *, without: Iterabl
 def meaning(value: Any, arrow_field: pa.Field) -> Any:
     """What ``value`` (from ``to_pylist``) means, whatever Arrow type carries it, so that ``==`` compares meanings.
 
-    Numbers are compared as numbers, JSON by its content with every digit, spans of time as timedelta.
+    Numbers are compared as numbers, JSON by its content with every digit, times of day and spans as timedelta.
     """
     kind = osiris_type(arrow_field)
     if kind == "json" and isinstance(value, str):
@@ -187,6 +187,8 @@ def meaning(value: Any, arrow_field: pa.Field) -> Any:
         return Decimal(value)
     if isinstance(value, float) and math.isnan(value):
         return "NaN"
+    if isinstance(value, time):  # MySQL's TIME is both
+        return timedelta(hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond)
     if isinstance(value, pa.MonthDayNano) and not value.months:
         return timedelta(days=value.days, microseconds=value.nanoseconds // 1000)
     return value
