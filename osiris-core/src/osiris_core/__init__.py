@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from osiris_core.catalog.model import Catalog, Column, ForeignKey, Scope, Table
     from osiris_core.component import Component
     from osiris_core.connections import Connection
-    from osiris_core.context import ContextRequest, ContextSection, LLMProvider
+    from osiris_core.context import ContextRequest, ContextSection
     from osiris_core.drivers import (
         BATCH_BYTES,
         ArrowBatch,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         SecretError,
     )
     from osiris_core.hookspecs import hookimpl
+    from osiris_core.llm_provider import LLMProvider
     from osiris_core.plugins import Plugins
     from osiris_core.problems import Fix, Problem, Span, closest, did_you_mean
     from osiris_core.registry import Registry
@@ -58,7 +59,7 @@ _HOMES = {
     "catalog.model": ("Catalog", "Column", "ForeignKey", "Scope", "Table"),
     "component": ("Component",),
     "connections": ("Connection",),
-    "context": ("ContextRequest", "ContextSection", "LLMProvider"),
+    "context": ("ContextRequest", "ContextSection"),
     "drivers": (
         "BATCH_BYTES",
         "ArrowBatch",
@@ -87,6 +88,7 @@ _HOMES = {
         "SecretError",
     ),
     "hookspecs": ("hookimpl",),
+    "llm_provider": ("LLMProvider",),
     "plugins": ("Plugins",),
     "problems": ("Fix", "Problem", "Span", "closest", "did_you_mean"),
     "registry": ("Registry",),

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from osiris_core.catalog.model import Catalog, Scope
     from osiris_core.component import Component
     from osiris_core.connections import Connection
-    from osiris_core.context import ContextRequest, ContextSection, LLMProvider
+    from osiris_core.context import ContextRequest, ContextSection
     from osiris_core.drivers import Finding, StepView
     from osiris_core.engine import Engine
+    from osiris_core.llm_provider import LLMProvider
     from osiris_core.problems import Problem
     from osiris_core.spec import Spec
 

@@ -31,9 +31,10 @@ from osiris_core.problems import did_you_mean, one_line
 if TYPE_CHECKING:
     from osiris_core.catalog.model import Catalog, Scope
     from osiris_core.connections import Connection
-    from osiris_core.context import ContextRequest, ContextSection, LLMProvider
+    from osiris_core.context import ContextRequest, ContextSection
     from osiris_core.drivers import Finding, StepView
     from osiris_core.engine import Engine
+    from osiris_core.llm_provider import LLMProvider
     from osiris_core.problems import Problem
     from osiris_core.spec import Spec
 
@@ -114,7 +115,7 @@ class Plugins:
 
     def llm_providers(self) -> list[LLMProvider]:
         """Every provider of structured output."""
-        from osiris_core.context import LLMProvider
+        from osiris_core.llm_provider import LLMProvider
 
         return [provider for _, provider in self._collect("osiris_llm_providers", LLMProvider)]
 

@@ -1,4 +1,4 @@
-"""What context is made of: the view of what exists, hints, and how a provider of models introduces itself."""
+"""What context is made of: the view of what exists, and hints."""
 
 from __future__ import annotations
 
@@ -29,19 +29,6 @@ class ContextSection:
 
     title: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class LLMProvider:
-    """A provider of structured output. ``target`` is ``"module:attr"`` of its class, imported when a chat starts.
-
-    ``key_names`` are the environment variables any one of which makes the provider usable; empty when it needs none.
-    """
-
-    name: str
-    title: str
-    target: str
-    key_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
