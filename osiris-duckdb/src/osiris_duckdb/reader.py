@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import pyarrow as pa
 from osiris_core import Connection, ConnectError, DriftError, RunError, StepContext, did_you_mean
 from osiris_core.data import build_select
 from osiris_core.sql import bind
+from osiris_duckdb.conditions import exact, exact_conditions
 from osiris_duckdb.instances import INSTANCES, Lease, database_path, one, quote
 from osiris_duckdb.sql_guard import check_select, one_statement
 from osiris_duckdb.streams import Column, QueryStream, Run, Source, arrow_schema, describe, open_batches, select_list
@@ -101,7 +100,7 @@ def _plan(connection: duckdb.DuckDBPyConnection, config: Mapping[str, Any], stat
     if "query" in config:
         query, used = bind(one_statement(config["query"]), given, "dollar")
         check_select(connection, query, what="query")
-        parameters.update(_exact(used))
+        parameters.update({name: exact(value) for name, value in dict(used).items()})
         source, nullable = f"({query}\n) AS source", {}
         known = [column.name for column in describe(connection, f"SELECT * FROM {source}", parameters)]
         names = known
@@ -115,13 +114,13 @@ def _plan(connection: duckdb.DuckDBPyConnection, config: Mapping[str, Any], stat
     if "where_sql" in config:
         condition, used = bind(config["where_sql"], given, "dollar")
         check_select(connection, f"SELECT 1 FROM t WHERE ({condition}\n)", what="where_sql")
-        parameters.update(_exact(used))
+        parameters.update({name: exact(value) for name, value in dict(used).items()})
         conditions.append(f"{condition}\n")
     plan = _Plan("", parameters, nullable, computed="query" in config, incremental=config.get("incremental"))
     if plan.incremental is not None:
         plan.cursor_type = _type_of(connection, source, plan.incremental["cursor"], parameters)
         conditions += _beyond(plan, state)
-    selection = {**config, "where": [_exact_condition(item) for item in config.get("where", ())]}
+    selection = {**config, "where": exact_conditions(config)}
     plan.sql, values = _select(selection, [quote(name) for name in names], source, conditions)
     parameters.update(values)
     if plan.incremental is not None:
@@ -152,22 +151,6 @@ def _refuse_unknown(config: Mapping[str, Any], names: list[str], known: list[str
     if missing:
         where = f'table "{config["table"]}"' if "table" in config else "the query"
         raise DriftError(f'{where} has no column "{missing[0]}"', hint=did_you_mean(missing[0], known))
-
-
-def _exact_condition(item: Mapping[str, Any]) -> dict[str, Any]:
-    if "value" not in item:
-        return dict(item)
-    value = item["value"]
-    return {**item, "value": [_exact_value(each) for each in value] if isinstance(value, list) else _exact_value(value)}
-
-
-def _exact(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _exact_value(value) for name, value in values.items()}
-
-
-def _exact_value(value: Any) -> Any:
-    """A fraction as the decimal that was written: comparing with a DECIMAL column stays exact."""
-    return Decimal(repr(value)) if isinstance(value, float) and math.isfinite(value) else value
 
 
 def _type_of(connection: duckdb.DuckDBPyConnection, source: str, column: str, parameters: Any) -> str:

@@ -1,0 +1,1 @@
+"""``file.table``: CSV, Parquet and JSON Lines files under one directory."""

@@ -1,0 +1,98 @@
+"""The driver of ``file.table``. DuckDB and pyarrow are imported by the modules that do the work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from osiris_core import ConnectError, Driver, Finding, Problem
+
+if TYPE_CHECKING:
+    from osiris_core import (
+        ArrowStream,
+        Catalog,
+        Connection,
+        Fault,
+        Partition,
+        Scope,
+        Spec,
+        StepContext,
+        StepView,
+        Writer,
+    )
+
+
+class FileTable(Driver):
+    """CSV, Parquet and JSON Lines files below one directory."""
+
+    def discover(self, connection: Connection, scope: Scope) -> Catalog:
+        """Files below the root with their columns. Raises ConnectError when there is no such directory."""
+        from osiris_duckdb.files.catalog import discover
+        from osiris_duckdb.files.paths import root_of
+
+        return discover(root_of(connection), scope)
+
+    def probe(self, connection: Connection, scope: Scope) -> str:
+        """A token over names, sizes and times; no file is opened."""
+        from osiris_duckdb.files.catalog import probe
+        from osiris_duckdb.files.paths import root_of
+
+        return probe(root_of(connection), scope)
+
+    def check(self, connection: Connection) -> list[Finding]:
+        """Whether the root is a directory that can be read and written."""
+        from osiris_duckdb.files.paths import root_of
+
+        try:
+            root = root_of(connection)
+        except ConnectError as error:
+            return [Finding("path", "failed", error.message, error.hint)]
+        if not os.access(root, os.R_OK | os.X_OK):
+            return [Finding("permission", "failed", f"{root} cannot be read", "check its permissions")]
+        if not os.access(root, os.W_OK):
+            return [Finding("permission", "warning", f"{root} cannot be written", "reading works")]
+        return [Finding("path", "ok", f"{root} can be read and written")]
+
+    def validate_step(self, step: StepView, spec: Spec, catalog: Catalog | None) -> Iterable[Problem]:
+        """Paths that leave the root, formats that nothing tells, globs that cannot be written."""
+        from osiris_duckdb.files.paths import FORMATS, fault_of, is_glob
+
+        name = step.config.get("table")
+        if not isinstance(name, str) or "${" in name:
+            return
+        if fault := fault_of(name):
+            yield Problem("OSI-V302", f'"{name}" is not a file of this connection: {fault}', ("config", "table"))
+        elif step.mode == "write" and is_glob(name):
+            yield Problem("OSI-V302", f'"{name}" stands for several files and cannot be written', ("config", "table"))
+        if "format" not in step.config and not name.lower().endswith(tuple(FORMATS)):
+            yield Problem(
+                "OSI-V101",
+                f'the format of "{name}" is not known by its extension',
+                ("config",),
+                hint=f"add format: csv, or use one of {', '.join(FORMATS)}",
+            )
+
+    def map_error(self, error: BaseException) -> Fault | None:
+        """DuckDB's exceptions; see ``osiris_duckdb.errors``."""
+        from osiris_duckdb.errors import fault
+
+        return fault(error)
+
+    def open_reader(
+        self,
+        connection: Connection,
+        config: Mapping[str, Any],
+        context: StepContext,
+        partition: Partition | None = None,
+    ) -> ArrowStream:
+        """A lazy stream of one file, or of files of one shape; see ``osiris_duckdb.files.reader``."""
+        from osiris_duckdb.files.reader import open_files
+
+        return open_files(connection, config, context)
+
+    def open_writer(self, connection: Connection, config: Mapping[str, Any], context: StepContext) -> Writer:
+        """A writer that puts a whole new file in place; see ``osiris_duckdb.files.writer``."""
+        from osiris_duckdb.files.writer import FileWriter
+
+        return FileWriter(connection, config, context)

@@ -1,0 +1,153 @@
+"""The ledger of a file: a hidden JSON file beside it, and the protocol that makes two renames one change.
+
+    1. the new content is complete in ``.NAME.TOKEN.osiris-tmp``, on disk
+    2. the marker ``.NAME.osiris-commits.json`` is replaced by one that has the commit, with the temporary file's name
+    3. the temporary file is renamed to NAME
+
+Killed before 2, the step has not happened, and the temporary file is removed by the next run. Killed between 2 and 3,
+the next run finds commit and temporary file and does 3. Afterwards the temporary file is gone: the step has happened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from osiris_core import CommitResult, RunError, StepContext
+from osiris_core.data import result_from_json, result_to_json
+
+#: Commits that a marker keeps; of each step the last is always among them.
+KEPT_COMMITS = 500
+_TEMPORARY = ".osiris-tmp"
+
+
+class Marker:
+    """The commits of one file."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._path = target.with_name(f".{target.name}.osiris-commits.json")
+        self._commits: list[dict[str, Any]] = []
+        if self._path.exists():
+            self._commits = self._read()
+
+    def _read(self) -> list[dict[str, Any]]:
+        try:
+            value = json.loads(self._path.read_text(encoding="utf-8"))
+            return list(value["commits"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"the ledger {self._path} cannot be read",
+                code="OSI-R027",
+                hint="it was edited; restore it, or remove it when no run of this file is unfinished",
+            ) from error
+
+    def temporary(self, token: str) -> Path:
+        """Where new content is put together: in the target's directory, so that a rename is atomic."""
+        return self._target.with_name(f".{self._target.name}.{token}{_TEMPORARY}")
+
+    def recover(self) -> None:
+        """Finish the commit that was decided but not renamed; remove what never became a commit."""
+        if self._commits and (pending := self._target.with_name(self._commits[-1]["file"])).exists():
+            self._put_in_place(pending)
+        for left in self._target.parent.glob(f".{_escaped(self._target.name)}.*{_TEMPORARY}*"):
+            left.unlink(missing_ok=True)
+
+    def committed(self, context: StepContext) -> CommitResult | None:
+        """What this run key and step committed before, or None."""
+        wanted = [context.run_key, context.pipeline, context.step]
+        found = next((c for c in self._commits if [c["run_key"], c["pipeline"], c["step"]] == wanted), None)
+        return result_from_json(found["result"]) if found else None
+
+    def state(self, context: StepContext) -> Any:
+        """The state of the step's last commit that left one."""
+        for commit in reversed(self._commits):
+            if (commit["pipeline"], commit["step"]) == (context.pipeline, context.step) and commit["state"] is not None:
+                return commit["state"]
+        return None
+
+    def commit(self, temporary: Path, context: StepContext, result: CommitResult, state: Any) -> None:
+        """Steps 1 to 3. Raises OSError."""
+        _sync(temporary)
+        entry = {
+            "run_key": context.run_key,
+            "pipeline": context.pipeline,
+            "step": context.step,
+            "result": result_to_json(result),
+            "state": state,
+            "file": temporary.name,
+        }
+        self._commits = self._trimmed([*self._commits, entry])
+        draft = self._path.with_name(temporary.name + ".marker")
+        draft.write_text(json.dumps({"version": 1, "commits": self._commits}, ensure_ascii=False), encoding="utf-8")
+        _sync(draft)
+        draft.replace(self._path)
+        _sync(self._path.parent)
+        self._put_in_place(temporary)
+
+    def _put_in_place(self, temporary: Path) -> None:
+        if self._target.exists():
+            temporary.chmod(self._target.stat().st_mode & 0o777)
+        temporary.replace(self._target)
+        _sync(self._target.parent)
+
+    @staticmethod
+    def _trimmed(commits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The last ``KEPT_COMMITS``, and of every step the last that left a state."""
+        old, recent = commits[:-KEPT_COMMITS], commits[-KEPT_COMMITS:]
+        states = {(c["pipeline"], c["step"]): c for c in old if c["state"] is not None}
+        return [*states.values(), *recent]
+
+
+@contextmanager
+def _descriptor(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _sync(path: Path) -> None:
+    """Put a file, or the names in a directory, on disk."""
+    if os.name == "nt" and path.is_dir():  # Windows cannot open a directory, and orders renames itself
+        return
+    with _descriptor(path) as descriptor:
+        os.fsync(descriptor)
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in name)
+
+
+class FileLock:
+    """One writer of a file at a time, over processes; the system releases it when a process dies."""
+
+    def __init__(self, target: Path) -> None:
+        self._path = target.with_name(f".{target.name}.osiris-lock")
+        self._descriptor: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock if nobody has it. Without ``fcntl`` (Windows) there is none to take."""
+        try:
+            import fcntl
+        except ImportError:
+            return True
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Give it back. Idempotent."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
