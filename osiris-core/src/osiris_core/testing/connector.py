@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,10 @@ class Connector:
     quote: Callable[[str], str] = lambda name: '"' + name.replace('"', '""') + '"'
     warnings: list[tuple[str, str]] = field(default_factory=list)
 
-    @cached_property
+    @property
     def registry(self) -> Registry:
         """The installed plugins' components."""
-        return Registry(Plugins.load())
+        return installed()
 
     @property
     def spec(self) -> Spec:
@@ -203,6 +203,12 @@ class Connector:
         else:
             self.write(name, data)
         return name
+
+
+@cache
+def installed() -> Registry:
+    """The registry of everything installed, loaded once per process."""
+    return Registry(Plugins.load())
 
 
 def stream_of(data: pa.Table, max_bytes: int = BATCH_BYTES) -> BatchStream:

@@ -21,11 +21,9 @@ from typing import ClassVar
 
 import pytest
 
-from osiris_core.plugins import Plugins
-from osiris_core.registry import Registry
 from osiris_core.spec import Spec
 from osiris_core.testing import marks
-from osiris_core.testing.connector import Connector
+from osiris_core.testing.connector import Connector, installed
 from osiris_core.testing.suites.delivery import DeliverySuite
 from osiris_core.testing.suites.discover import DiscoverSuite
 from osiris_core.testing.suites.read import ReadSuite
@@ -55,7 +53,7 @@ class ConnectorSuite(SpecSuite, DiscoverSuite, ReadSuite, WriteSuite, DeliverySu
         super().__init_subclass__()
         if "component" not in vars(cls):
             return
-        cls.spec = Registry(Plugins.load()).spec(cls.component)
+        cls.spec = installed().spec(cls.component)
         for name in dir(cls):
             if name.startswith("test_") and not marks.applies(getattr(cls, name), cls.spec):
                 setattr(cls, name, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -161,7 +162,8 @@ class ReadSuite:
         assert second == [4, 5]
         assert self._incremental(connector, config, state)[0] == []
         lagging = connector.read_config(name, incremental={"cursor": "id", "lag": 2})
-        assert self._incremental(connector, lagging, state)[0] == [4, 5]
+        again = self._incremental(connector, lagging, state)[0]
+        assert again in ([4, 5], [3, 4, 5]), "a lag of 2 reads the last rows again, and not the whole table"
 
     def _incremental(self, connector: Connector, config: dict[str, Any], state: Any) -> tuple[list[int], Any]:
         import json
@@ -207,6 +209,9 @@ class ReadSuite:
 
 
 def _same(wanted: Any, came: Any) -> bool:
+    """Equal; a decimal that no type of the system holds may come back as text with every digit."""
+    if isinstance(wanted, Decimal) and isinstance(came, str):
+        return bool(Decimal(came) == wanted)
     return bool(wanted == came) and (wanted is None) == (came is None)
 
 

@@ -51,10 +51,9 @@ class SpecSuite:
 
     def test_the_driver_has_a_method_for_each_capability(self) -> None:
         from osiris_core.drivers import Driver
-        from osiris_core.plugins import Plugins
-        from osiris_core.registry import Registry
+        from osiris_core.testing.connector import installed
 
-        driver = type(Registry(Plugins.load()).driver(self.component))
+        driver = type(installed().driver(self.component))
         methods = {
             "discover": "discover",
             "read": "open_reader",
