@@ -99,7 +99,7 @@ def test_core_and_mysql_alone_list_mysql_table(tmp_path: Path) -> None:
         check=False,
     )
     assert listed.returncode == 0, listed.stderr
-    components = {component["name"]: component for component in json.loads(listed.stdout)["components"]}
+    components = {component["name"]: component for component in json.loads(listed.stdout)}
     assert components["mysql.table"]["capabilities"]["read"] == "full"
     installed = {line.split("==")[0] for line in uv("pip", "freeze", "--python", python).splitlines()}
     unwanted = {"duckdb", "supabase", "openai", "anthropic", "instructor", "google-genai", "litellm", "pydantic"}
