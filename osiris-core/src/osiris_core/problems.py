@@ -76,13 +76,13 @@ class Problem:
             "line": self.span.line if self.span else None,
             "column": self.span.column if self.span else None,
             "hint": self.hint,
-            "docs_url": f"https://osiris-data.readthedocs.io/reference/problem-codes/#{self.code.lower()}",
+            "docs_url": docs_url(self.code),
         }
 
 
 def docs_url(code: str) -> str:
     """Where the documentation explains a problem code."""
-    return f"https://osiris-data.readthedocs.io/problems/{code}"
+    return f"https://osiris-data.readthedocs.io/reference/problem-codes/#{code.lower()}"
 
 
 def did_you_mean(word: object, known: Iterable[object]) -> str:
