@@ -42,6 +42,7 @@ _NEEDLESS = frozenset(
         "ddl_channel", "create_dirs", "newline", "quoting", "skip_blank_lines", "tables",
     }
 )  # fmt: skip
+_CSV_LOST = ("skip_rows", "parse_dates", "dtype", "na_values", "comment", "compression")
 _CONNECTION_FIELDS = frozenset({"host", "port", "user", "username", "database", "url", "project_id"})
 _PARAM_TYPES = {"int": "integer", "bool": "boolean", "float": "number", "str": "string"}
 _FILTERS = {"eq": "=", "neq": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "like": "like"}
@@ -231,8 +232,7 @@ class _Config:
         if family == "duckdb" and key == "query" and self.mode == "transform":
             return self.sql
         if family == "filesystem":
-            table |= {"path": self.path, "encoding": self.encoding, "skip_rows": self.lost, "parse_dates": self.lost,
-                      "dtype": self.lost, "na_values": self.lost, "comment": self.lost, "compression": self.lost}  # fmt: skip
+            table |= {"path": self.path, "encoding": self.encoding} | dict.fromkeys(_CSV_LOST, self.lost)
         if family == "supabase" and kind == "extractor":
             table |= {"select": self.select, "filter": self.filter, "order": self.order}
         if key == "truncate_before":

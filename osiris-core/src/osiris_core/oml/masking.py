@@ -28,6 +28,12 @@ _TOKENS = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*"
 )
 _REFERENCE = re.compile(r"""["']?\$\{[A-Za-z_][\w.]*\}["']?""")
+_MARKS = ("://", "eyJ", "sk-", "sk_", "pk-", "pk_", "sbp", "ghp", "gho", "xox", "AKIA", "PRIVATE KEY")
+#: Whatever matches ``_NAMES`` holds one of these, or is ``key`` with nothing or one of those words before it.
+_HINTS = ("pass", "pwd", "pw", "secret", "token", "credential", "auth", "bearer", "role", "dsn")
+_KEY = re.compile(
+    r"""(?<![\w-])["']?key["']?\s*:|(?:api|private|access|service|anon|account|signing|encryption|ssh|master|shared)[_-]?key"""
+)
 _BLOCK_PAIR = re.compile(rf"""(?P<indent>[ ]*(?:-[ ]+)*)["']?(?:{_NAMES})["']?\s*:""", re.IGNORECASE)
 
 
@@ -41,8 +47,18 @@ def is_reference(text: object) -> bool:
     return isinstance(text, str) and _REFERENCE.fullmatch(text.strip()) is not None
 
 
+def may_hold_secrets(text: str) -> bool:
+    """A quick look at a whole file: False when nothing in it is a secret by its key or by its own form."""
+    lower = text.lower()
+    return (
+        any(mark in text for mark in _MARKS) or any(hint in lower for hint in _HINTS) or _KEY.search(lower) is not None
+    )
+
+
 def holds_credentials(text: str) -> bool:
     """Whether ``text`` contains a URL with a password, or a well-known kind of token or private key."""
+    if not any(mark in text for mark in _MARKS):
+        return False
     if _TOKENS.search(text):
         return True
     return any("${" not in match["user"] for match in _URL_USER.finditer(text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from osiris_core.catalog.model import Catalog, Table
@@ -18,12 +19,17 @@ from osiris_core.validate.writing import check_write
 
 def check_catalogue(draft: Draft) -> None:
     """Consult each connection's catalogue, and follow the rows from readers through transforms to writers."""
-    unreachable: set[str] = set()
-    with draft.session.catalogs.one_look():
-        for step in draft.steps:
-            step.catalog = _catalog(step, draft, unreachable)
-            if step.catalog is not None and step.alias is not None:
-                draft.catalogs.setdefault(step.alias, step.catalog)
+    answers: dict[str, Catalog | None] = {}
+    asking = _questions(draft)
+    for step in draft.steps:
+        key = _question(step, draft)
+        if key is None:
+            continue
+        if key not in answers:
+            answers[key] = _catalog(step, asking[key], draft)
+        step.catalog = answers[key]
+        if step.catalog is not None and step.alias is not None:
+            draft.catalogs.setdefault(step.alias, step.catalog)
     relations: dict[str, Relation] = {}
     steps = draft.by_id()
     for name in draft.order:
@@ -51,24 +57,40 @@ def _check(step: DraftStep, draft: Draft) -> Relation:
 
 
 # -- consulting --------------------------------------------------------------------------------------------
-def _catalog(step: DraftStep, draft: Draft, unreachable: set[str]) -> Catalog | None:
-    """What exists for this step, or None when nobody can say; why not is reported once per connection."""
-    spec, mode = step.spec, step.mode
+def _question(step: DraftStep, draft: Draft) -> str | None:
+    """What is asked for this step, equal for steps that one answer serves; None when nothing can be asked."""
+    spec, mode, alias = step.spec, step.mode, step.alias
     if spec is None or mode is None or mode == "transform" or spec.support("discover") != "full":
         return None
-    alias = step.alias
-    if not step.sound("connection") or alias in unreachable or (alias is None and _wants_connection(step)):
+    if not step.sound("connection") or (alias is None and _wants_connection(step)) or _faulty_connection(alias, draft):
         return None
     overrides = connection_overrides(spec, mode, step.config)
-    if any(not step.sound("config", name) for name in overrides) or _faulty_connection(alias, draft):
+    if any(not step.sound("config", name) for name in overrides):
         return None
+    return json.dumps([alias, spec.name, overrides], sort_keys=True)
+
+
+def _questions(draft: Draft) -> dict[str, set[str]]:
+    """The tables that are named with each question; a component that finds tables by path needs to know them all."""
+    tables: dict[str, set[str]] = {}
+    for step in draft.steps:
+        key = _question(step, draft)
+        if key is not None:
+            tables.setdefault(key, set()).update(name for _, name in _named_tables(step))
+    return tables
+
+
+def _catalog(step: DraftStep, tables: set[str], draft: Draft) -> Catalog | None:
+    """What exists for this step and those like it, or None when nobody can say; why not is reported."""
+    if step.spec is None or step.mode is None:
+        return None
+    overrides = connection_overrides(step.spec, step.mode, step.config)
     try:
-        return draft.session.catalogs.get(alias, spec.name, _table_names(step), overrides=overrides or None)
+        return draft.session.catalogs.get(step.alias, step.spec.name, sorted(tables), overrides=overrides or None)
     except PluginError as error:
         draft.report_step(step, [Problem(error.code, error.message, ("component",), hint=error.hint)])
     except ConfigurationError as error:
         draft.report([_unconsulted(step, error)])
-        unreachable.add(alias or "")
     except OsirisError as error:
         draft.report_step(step, [Problem(error.code, error.message, ("connection",), hint=error.hint)])
     return None
@@ -90,13 +112,6 @@ def _unconsulted(step: DraftStep, error: ConfigurationError) -> Problem:
     return Problem(code, message, path, hint=error.hint)
 
 
-def _table_names(step: DraftStep) -> list[str]:
-    if step.spec is None or step.mode is None:
-        return []
-    found = contract(step.spec, step.mode).roles.find(step.config)
-    return [value for _, role, value in found if role in ("table", "path") and isinstance(value, str)]
-
-
 # -- tables ------------------------------------------------------------------------------------------------
 def _table(step: DraftStep, catalog: Catalog, draft: Draft) -> Table | None:
     """The step's table, when it names one that exists; reports one that should exist and does not."""
@@ -112,7 +127,7 @@ def _named_tables(step: DraftStep) -> Iterator[tuple[Path, str]]:
     if step.spec is None or step.mode is None:
         return
     seen: set[Path] = set()
-    for path, role, value in contract(step.spec, step.mode).roles.find(step.config):
+    for path, role, value in step.roles:
         wanted = role in ("table", "path") and isinstance(value, str) and path not in seen
         if wanted and step.sound("config", *path):
             seen.add(path)

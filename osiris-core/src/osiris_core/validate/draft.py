@@ -27,6 +27,7 @@ class DraftStep:
         index: place in ``steps``.
         need_indexes: place in the document's list of each of ``needs``.
         config: with parameters bound, as far as they have values.
+        roles: what the config's values mean: ``(path, role, value)``, by its schema.
         sql_paths: where the config holds SQL.
         open: paths in ``config`` whose parameters have no value; nothing is said about them.
         own_sql_params: the file itself sets ``sql_params``, which binding adds otherwise.
@@ -46,6 +47,7 @@ class DraftStep:
     needs: list[str]
     need_indexes: list[int]
     config: dict[str, Any]
+    roles: list[tuple[Path, str, Any]] = field(default_factory=list)
     sql_paths: frozenset[Path] = frozenset()
     open: set[Path] = field(default_factory=set)
     own_sql_params: bool = False

@@ -7,7 +7,6 @@ from typing import Any
 
 from osiris_core.catalog.model import Catalog, Column, Table
 from osiris_core.problems import Path, Problem, did_you_mean
-from osiris_core.validate.contracts import contract
 from osiris_core.validate.draft import Draft, DraftStep
 from osiris_core.validate.relations import UNKNOWN, Field, Relation, relation_of_table
 from osiris_core.validate.suggest import certain
@@ -37,9 +36,9 @@ def check_read(step: DraftStep, catalog: Catalog, table: Table | None, draft: Dr
 
 def _column_problems(step: DraftStep, rows: Relation, where: str) -> Iterator[Problem]:
     """Every value that names a column names one of ``rows``."""
-    if not rows.complete or step.spec is None or step.mode is None:
+    if not rows.complete:
         return
-    for path, role, value in contract(step.spec, step.mode).roles.find(step.config):
+    for path, role, value in step.roles:
         if role == "column" and isinstance(value, str) and rows.field(value) is None and step.sound("config", *path):
             yield missing_column(value, ("config", *path), rows.names(), where)
 
@@ -103,9 +102,16 @@ def _selected(step: DraftStep, table: Table, draft: Draft) -> Relation:
             if column is not None and not column.arrow:
                 message = f'the column "{column.name}" has the type {column.type}, which cannot be carried faithfully'
                 draft.report_step(step, [Problem("OSI-V207", message, ("config", "columns", index))])
-        return Relation(tuple(Field(str(name), table.column(str(name))) for name in wanted))
+        return Relation(tuple(_field(str(name), table) for name in wanted))
     lost = [column.name for column in table.columns if not column.arrow]
     if lost:
         message = f"these columns have types that cannot be carried and are left out: {', '.join(lost)}"
         draft.report_step(step, [Problem("OSI-V218", message, ("config", "table"), hint="name the columns to read")])
     return relation_of_table(table, [column.name for column in table.columns if column.arrow])
+
+
+def _field(name: str, table: Table) -> Field:
+    """The column called ``name``, or the one it must mean: a slip is reported once, not wherever the column is used."""
+    column = table.column(name)
+    meant = None if column is not None else certain(name, [item.name for item in table.columns])
+    return Field(meant, table.column(meant)) if meant is not None else Field(name, column)

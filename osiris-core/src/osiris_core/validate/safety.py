@@ -6,26 +6,30 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from osiris_core.oml.masking import holds_credentials, is_reference, is_secret_key
+from osiris_core.oml.masking import holds_credentials, is_reference, is_secret_key, may_hold_secrets
 from osiris_core.problems import Path, Problem
 from osiris_core.validate.contracts import contract
 from osiris_core.validate.draft import Draft, DraftStep
 
-_MARKS = ("://", "eyJ", "sk-", "sk_", "pk_", "sbp_", "ghp_", "gho_", "xox", "AKIA", "PRIVATE KEY")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 def check_safety(draft: Draft) -> None:
     """Report secrets anywhere in the document, and paths that leave their directory."""
-    declared = {step.index: _declared_fields(step) for step in draft.steps}
-    for path, message in _secrets(draft.document.value, (), declared):
-        draft.document.mask(path)
-        where = "name it in osiris_connections.yaml as ${NAME}, and change it wherever it was used"
-        draft.report([Problem("OSI-V301", message, path, hint=where)])
+    if may_hold_secrets(draft.document.text):
+        _check_secrets(draft)
     for step in draft.steps:
         if step.spec is not None and step.mode is not None:
             draft.report_step(step, _paths(step))
+
+
+def _check_secrets(draft: Draft) -> None:
+    declared = {step.index: _declared_fields(step) for step in draft.steps}
+    for path, message in _secrets(draft.document.value, (), declared):
+        draft.document.mask(path)
+        hint = "name it in osiris_connections.yaml as ${NAME}, and change it wherever it was used"
+        draft.report([Problem("OSI-V301", message, path, hint=hint)])
 
 
 def _declared_fields(step: DraftStep) -> frozenset[str]:
@@ -43,7 +47,7 @@ def _secrets(value: Any, path: Path, declared: dict[int, frozenset[str]]) -> Ite
         for index, item in enumerate(value):
             yield from _secrets(item, (*path, index), declared)
     elif isinstance(value, str) and value and not is_reference(value):
-        if any(mark in value for mark in _MARKS) and holds_credentials(value):
+        if holds_credentials(value):
             yield path, "this text holds credentials"
         elif name := _secret_name(path, declared):
             yield path, f'"{name}" holds a secret'
@@ -60,9 +64,7 @@ def _secret_name(path: Path, declared: dict[int, frozenset[str]]) -> str | None:
 
 
 def _paths(step: DraftStep) -> Iterator[Problem]:
-    if step.spec is None or step.mode is None:
-        return
-    for path, role, value in contract(step.spec, step.mode).roles.find(step.config):
+    for path, role, value in step.roles:
         if role == "path" and isinstance(value, str) and step.sound("config", *path):
             reason = path_fault(value)
             if reason:

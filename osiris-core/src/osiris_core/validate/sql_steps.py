@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from osiris_core.errors import PluginError
 from osiris_core.problems import Path, Problem, did_you_mean
 from osiris_core.sql import Select, SqlError, check_condition, parse_select
-from osiris_core.validate.contracts import contract
 from osiris_core.validate.draft import Draft, DraftStep
 from osiris_core.validate.sql_places import span_in
 
@@ -20,7 +19,7 @@ def check_sql(draft: Draft) -> None:
     for step in draft.steps:
         if step.spec is None or step.mode is None:
             continue
-        for path, role, value in contract(step.spec, step.mode).roles.find(step.config):
+        for path, role, value in step.roles:
             if role in ("sql", "sql_condition") and isinstance(value, str) and step.sound("config", *path):
                 draft.report_step(step, _problems(step, path, role, value, draft))
 

@@ -21,9 +21,10 @@ _SQL_ROLES = frozenset({"sql", "sql_condition"})
 
 def check_steps(draft: Draft) -> None:
     """Report what each step's component and connection refuse; fills in ``spec`` and binds parameters."""
+    refers = "${" in draft.document.text
     for step in draft.steps:
         step.spec = _spec(step, draft)
-        _bind(step, draft)
+        _bind(step, draft, refers=refers)
         draft.report_step(step, _connection_problems(step, draft))
         if step.spec is not None and step.mode is not None:
             draft.report_step(step, _config_problems(step, contract(step.spec, step.mode)))
@@ -67,12 +68,20 @@ def _usable(name: str, step: DraftStep, draft: Draft) -> Spec | None:
 
 
 # -- parameters --------------------------------------------------------------------------------------------
-def _bind(step: DraftStep, draft: Draft) -> None:
-    if step.spec is not None and step.mode is not None:
-        found = contract(step.spec, step.mode).roles.find(step.config)
-        step.sql_paths = frozenset(path for path, role, _ in found if role in _SQL_ROLES)
+def _bind(step: DraftStep, draft: Draft, *, refers: bool) -> None:
+    """Find out what the config's values mean, and put parameters in place when the file ``refers`` to any."""
+    tree = contract(step.spec, step.mode).roles if step.spec is not None and step.mode is not None else None
+    step.raw = step.config
+    if tree is not None:
+        step.roles = list(tree.find(step.config))
+        step.sql_paths = frozenset(path for path, role, _ in step.roles if role in _SQL_ROLES)
+    if not refers:
+        step.own_sql_params = "sql_params" in step.config
+        return
     bound = bind(step.config, draft.params, draft.values, step.sql_paths)
-    step.raw, step.config, step.open = step.config, bound.config, bound.open
+    step.config, step.open = bound.config, bound.open
+    if tree is not None:
+        step.roles = list(tree.find(step.config))
     step.own_sql_params = "sql_params" in bound.config and not bound.sql_params
     draft.used_params |= bound.used
     draft.report(_unknown_reference(path, text, step, draft) for path, text in bound.unknown)
