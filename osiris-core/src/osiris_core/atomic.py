@@ -11,27 +11,29 @@ from pathlib import Path
 from secrets import token_hex
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Put ``data`` at ``path``, replacing what was there in one step; missing parents are made.
 
-    The bytes are on disk before the name is: after a crash the file is the old one or the new one. Raises OSError.
+    The bytes are on disk before the name is: after a crash the file is the old one or the new one. Without ``sync``
+    that holds when the process dies, not when the machine does: for what can be made again. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{token_hex(6)}.tmp")
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, sync: bool = True) -> None:
     """``write_bytes`` of ``text`` as UTF-8; line ends stay as they are on every system."""
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(), sync=sync)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ class RunRecord:
     def write_report(self, html: str) -> Path:
         """Write ``report.html``; returns its path."""
         path = self.path / REPORT_FILE
-        atomic.write_text(path, html)
+        atomic.write_text(path, html, sync=False)
         return path
 
 
