@@ -136,7 +136,7 @@ def _index_columns(expressions: tuple[str, ...]) -> tuple[str, ...]:
     """Columns of a unique index from its text ``[a, "b c"]``; empty when it is over an expression."""
     text = expressions[0].removeprefix("[").removesuffix("]") if expressions else ""
     names = re.findall(r"""'?"((?:[^"]|"")+)"'?|(\w+)""", text)
-    spelled = ", ".join(quoted and f'"{quoted}"' or plain for quoted, plain in names)
+    spelled = ", ".join((quoted and f'"{quoted}"') or plain for quoted, plain in names)
     if spelled != text.replace("'", ""):
         return ()
     return tuple(quoted.replace('""', '"') or plain for quoted, plain in names)

@@ -17,7 +17,7 @@ from typing import Any
 
 import duckdb
 
-from osiris_core import Connection, ConnectError
+from osiris_core import ConnectError, Connection
 from osiris_duckdb.errors import connect_error
 
 #: How long a writer waits for this process's own readers of the file to finish.

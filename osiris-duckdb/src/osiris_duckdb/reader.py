@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from osiris_core import Connection, ConnectError, DriftError, RunError, StepContext, did_you_mean
+from osiris_core import ConnectError, Connection, DriftError, RunError, StepContext, did_you_mean
 from osiris_core.data import build_select
 from osiris_core.sql import bind
 from osiris_duckdb.conditions import exact, exact_conditions

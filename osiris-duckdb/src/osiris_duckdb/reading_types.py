@@ -89,22 +89,29 @@ def read_type(duckdb_type: str, *, computed: bool = False) -> ReadType:
 
     ``computed``: a statement's result, where a HUGEINT is some sum and not a declared column.
     """
-    kind = duckdb_type.upper() if "(" not in duckdb_type else duckdb_type
-    if kind in _PLAIN:
-        return ReadType("{}", _PLAIN[kind])
-    if computed and kind in _COMPUTED:
-        return _COMPUTED[kind]
-    if kind in _SPECIAL:
-        return _SPECIAL[kind]
-    if decimal := _DECIMAL.fullmatch(kind):
-        return ReadType("{}", f"decimal128({decimal[1]}, {decimal[2]})")
+    kind = duckdb_type if "(" in duckdb_type else duckdb_type.upper()
+    known = (_COMPUTED.get(kind) if computed else None) or _SPECIAL.get(kind)
+    if known is not None:
+        return known
+    if plain := _plain(kind):
+        return ReadType("{}", plain)
     if kind.startswith("GEOMETRY"):
         return ReadType("ST_AsWKB({})", "binary", "wkb")
-    if kind.startswith("ENUM("):
-        if not kind.endswith("]"):
-            return ReadType(_TEXT, "string", "enum")
-    elif not kind.endswith("]") and not kind.startswith("STRUCT("):
-        return ReadType(_TEXT, "string", "text_form")
-    if _NOT_IN_JSON.search(_UNQUOTED.sub("", kind)):
-        return ReadType(_TEXT, "string", "text_form")
-    return ReadType("CAST(to_json({}) AS VARCHAR)", "string", "json")
+    if kind.startswith("ENUM(") and not kind.endswith("]"):
+        return ReadType(_TEXT, "string", "enum")
+    if _fits_json(kind):
+        return ReadType("CAST(to_json({}) AS VARCHAR)", "string", "json")
+    return ReadType(_TEXT, "string", "text_form")
+
+
+def _plain(kind: str) -> str:
+    """The Arrow type of what leaves as it is, or ``""``."""
+    if decimal := _DECIMAL.fullmatch(kind):
+        return f"decimal128({decimal[1]}, {decimal[2]})"
+    return _PLAIN.get(kind, "")
+
+
+def _fits_json(kind: str) -> bool:
+    """Whether it is a list, array or struct of what JSON can say."""
+    is_nested = kind.endswith("]") or kind.startswith("STRUCT(")
+    return is_nested and not _NOT_IN_JSON.search(_UNQUOTED.sub("", kind))

@@ -131,7 +131,7 @@ def _walk(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def _ctes(tree: Any) -> set[str]:
-    """Names that WITH defines anywhere. A name that is a CTE in one place only is unknown in the other: DuckDB says so."""
+    """Names that WITH defines anywhere. Where such a name is not in scope, DuckDB itself does not find it."""
     names: set[str] = set()
     for node in _walk(tree):
         names |= {str(entry["key"]).lower() for entry in _definitions(node)}

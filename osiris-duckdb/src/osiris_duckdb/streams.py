@@ -68,7 +68,9 @@ def arrow_schema(columns: Sequence[Column], storage: pa.Schema) -> pa.Schema:
 def open_batches(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any, rows: int) -> pa.RecordBatchReader:
     """Run ``sql`` and stream its result; nothing is materialised. Raises duckdb.Error."""
     if hasattr(connection, "fetch_record_batch"):  # DuckDB 1.x
-        return connection.execute(sql, parameters or None).fetch_record_batch(rows)
+        old: Any = connection
+        batches: pa.RecordBatchReader = old.execute(sql, parameters or None).fetch_record_batch(rows)
+        return batches
     relation = connection.sql(sql, params=parameters or None)
     reader: pa.RecordBatchReader = relation.to_arrow_reader(rows)
     return reader
@@ -83,7 +85,7 @@ def rows_per_batch(schema: pa.Schema, batch_bytes: int) -> int:
 
 def _width(kind: pa.DataType) -> int:
     try:
-        return max(1, kind.bit_width // 8)
+        return max(1, int(kind.bit_width) // 8)
     except ValueError:
         return _GUESSED_TEXT_BYTES
 

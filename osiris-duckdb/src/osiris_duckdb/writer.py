@@ -19,8 +19,8 @@ import duckdb
 from osiris_core import (
     CommitResult,
     ConfigurationError,
-    Connection,
     ConnectError,
+    Connection,
     ReconciliationError,
     StepContext,
 )

@@ -18,6 +18,7 @@ any other Arrow type                  what DuckDB itself makes of it
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -25,7 +26,7 @@ import duckdb
 import pyarrow as pa
 
 from osiris_core.data import osiris_type, source_type
-from osiris_duckdb.instances import literal, one
+from osiris_duckdb.instances import literal, one, quote
 
 #: The ``osiris.type`` values a DuckDB table takes.
 KNOWN_OSIRIS_TYPES = frozenset(
@@ -97,8 +98,6 @@ def spelled_type(connection: duckdb.DuckDBPyConnection, text: str) -> str | None
 
 
 def _is_one_cast(tree: str) -> bool:
-    import json
-
     value = json.loads(tree)
     if value.get("error", True) or len(value["statements"]) != 1:
         return False
@@ -106,12 +105,23 @@ def _is_one_cast(tree: str) -> bool:
     if node["type"] != "SELECT_NODE" or len(node["select_list"]) != 1 or node["from_table"]["type"] != "EMPTY":
         return False
     expression = node["select_list"][0]
-    return expression["class"] == "CAST" and expression["child"]["class"] == "CONSTANT"
+    return bool(expression["class"] == "CAST" and expression["child"]["class"] == "CONSTANT")
 
 
 def fitted(column: str, name: str, item: pa.Field, scanned: str, target: str) -> str:
     """An expression for ``column`` (SQL) as ``target``; ``name`` is for the error of a value that does not fit."""
-    osiris = osiris_type(item)
+    special = _special(column, name, osiris_type(item), scanned, target)
+    if special is not None:
+        return special
+    cast = f"CAST({column} AS {target})"
+    if _never_loses(scanned, target):
+        return cast
+    same_back = f"CAST({cast} AS {scanned}) IS NOT DISTINCT FROM {column}"
+    return _checked(column, (same_back,), cast, name, scanned, target)
+
+
+def _special(column: str, name: str, osiris: str, scanned: str, target: str) -> str | None:
+    """The expression where a plain cast is not the way; None where it is."""
     if target == scanned:
         return column
     if osiris == "wkb" and target.startswith("GEOMETRY"):
@@ -121,12 +131,7 @@ def fitted(column: str, name: str, item: pa.Field, scanned: str, target: str) ->
         return _checked(column, (fits,), f"CAST('00:00:00' AS TIME) + {column}", name, scanned, target)
     if osiris == "json" and target not in ("VARCHAR", "JSON"):
         return f"CAST(CAST({column} AS JSON) AS {target})"
-    if scanned == "VARCHAR":
-        return from_text(column, name, target)
-    cast = f"CAST({column} AS {target})"
-    if _never_loses(scanned, target):
-        return cast
-    return _checked(column, (f"CAST({cast} AS {scanned}) IS NOT DISTINCT FROM {column}",), cast, name, scanned, target)
+    return from_text(column, name, target) if scanned == "VARCHAR" else None
 
 
 def from_text(column: str, name: str, target: str) -> str:
@@ -195,6 +200,4 @@ def _never_loses(source: str, target: str) -> bool:
 
 def columns_sql(names: Sequence[str]) -> str:
     """``names`` quoted, with commas."""
-    from osiris_duckdb.instances import quote
-
     return ", ".join(quote(name) for name in names)

@@ -110,9 +110,7 @@ def _inferred(
     small = sum(path.stat().st_size for path in paths) <= WHOLE_FILE_BYTES
     sample = f"SELECT {', '.join(quote(name) for name in names)} FROM {source}"
     first = connection.execute(f"{sample} LIMIT {_FIRST_ROWS}").fetchall()
-    candidates = {
-        name: kind for index, name in enumerate(names) if (kind := _candidate([row[index] for row in first]))
-    }
+    candidates = {name: kind for index, name in enumerate(names) if (kind := _candidate([row[index] for row in first]))}
     if not candidates:
         return {}
     checks = [part for name, kind in candidates.items() for part in _check(quote(name), kind)]
@@ -137,9 +135,9 @@ def _candidate(values: Sequence[str | None]) -> str:
 
 def _check(column: str, kind: str) -> tuple[str, str, str]:
     """Three aggregates: whether every value is of ``kind``, and a decimal's greatest scale and whole digits."""
-    pattern = _NUMBER if kind == "BIGINT" else dict(_KINDS)[kind]
-    exists = f"AND try_cast({column} AS {kind}) IS NOT NULL" if kind not in ("DECIMAL",) else ""
-    fits = f"coalesce(bool_and(regexp_full_match({column}, {literal(_INTEGER if kind == 'BIGINT' else pattern)}) {exists}), true)"
+    spelled = f"regexp_full_match({column}, {literal(dict(_KINDS)[kind])})"
+    exists = f" AND try_cast({column} AS {kind}) IS NOT NULL" if kind != "DECIMAL" else ""
+    fits = f"coalesce(bool_and({spelled}{exists}), true)"
     if kind != "DECIMAL":
         return fits, "0", "0"
     scale = f"max(CASE WHEN contains({column}, '.') THEN strlen({column}) - strpos({column}, '.') ELSE 0 END)"

@@ -83,7 +83,8 @@ def open_jsonl(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], opt
     names = list(inferred)
     _refuse_twins(names, paths[0].name)
     kinds = [
-        known_type(connection, name, kind) for name, kind in zip(names, typed(names, inferred, options.types), strict=True)
+        known_type(connection, name, kind)
+        for name, kind in zip(names, typed(names, inferred, options.types), strict=True)
     ]
     values = [from_text(quote(name), name, kind) for name, kind in zip(names, kinds, strict=True)]
     columns = [Column(name, kind) for name, kind in zip(names, kinds, strict=True)]
@@ -175,7 +176,11 @@ def json_text(value: Any) -> str:
     if isinstance(value, _Number):
         return str(value)
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{json_text(item)}" for key, item in value.items()) + "}"
+        return (
+            "{"
+            + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{json_text(item)}" for key, item in value.items())
+            + "}"
+        )
     if isinstance(value, list):
         return "[" + ",".join(json_text(item) for item in value) + "]"
     return json.dumps(value, ensure_ascii=False)
@@ -185,5 +190,7 @@ def _refuse_twins(names: Sequence[str], file: str) -> None:
     seen: dict[str, str] = {}
     for name in names:
         if name.lower() in seen:
-            raise DriftError(f'{file} has the keys "{seen[name.lower()]}" and "{name}"; letter case makes no difference')
+            raise DriftError(
+                f'{file} has the keys "{seen[name.lower()]}" and "{name}"; letter case makes no difference'
+            )
         seen[name.lower()] = name

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,7 +22,7 @@ from osiris_core.data import field as arrow_field
 from osiris_duckdb.files.csv_files import column_names, count_rows
 from osiris_duckdb.files.relation import Options
 from osiris_duckdb.instances import interrupter, literal, locked_down, one, quote
-from osiris_duckdb.intake import Intake, storage_schema, stored
+from osiris_duckdb.intake import Intake, stored
 from osiris_duckdb.streams import open_batches
 from osiris_duckdb.writing_types import KNOWN_OSIRIS_TYPES, scanned_types
 
@@ -50,7 +49,9 @@ class Output(Protocol):
         """Release everything. Idempotent, never raises."""
 
 
-def open_output(path: Path, old: Path | None, config: Mapping[str, Any], options: Options, context: StepContext) -> Output:
+def open_output(
+    path: Path, old: Path | None, config: Mapping[str, Any], options: Options, context: StepContext
+) -> Output:
     """An output at ``path`` that begins with the rows of ``old``, if that is given."""
     if options.format == "parquet":
         return ParquetOutput(path, old, config.get("compression", "snappy"))
@@ -60,9 +61,7 @@ def open_output(path: Path, old: Path | None, config: Mapping[str, Any], options
 class TextOutput:
     """CSV or JSON Lines: the old file's bytes, then one part for each stream."""
 
-    def __init__(
-        self, path: Path, old: Path | None, options: Options, context: StepContext, *, verify: bool
-    ) -> None:
+    def __init__(self, path: Path, old: Path | None, options: Options, context: StepContext, *, verify: bool) -> None:
         self._part = path.with_name(path.name + ".part")
         self._options = options
         self._names: list[str] | None = None
@@ -111,7 +110,9 @@ class TextOutput:
             f"DELIMITER {literal(self._options.delimiter)}, NULLSTR {literal(self._options.null_text)})",
         )
         if self._verify:
-            self._found += count_rows(self._duck, self._part, replace(self._options, header=header == "true"), self._names)
+            self._found += count_rows(
+                self._duck, self._part, replace(self._options, header=header == "true"), self._names
+            )
         with self._part.open("rb") as part:
             shutil.copyfileobj(part, self._file, _COPY_BYTES)
         self._part.unlink()
@@ -189,9 +190,7 @@ def _csv_value(item: pa.Field, scanned: str) -> str:
     name = quote(item.name)
     if scanned == "BLOB":
         return f"lower(hex({name}))"
-    if scanned.endswith("]") or scanned.startswith(("STRUCT(", "MAP(")):
-        return f"CAST(to_json({name}) AS VARCHAR)"
-    return name
+    return f"CAST(to_json({name}) AS VARCHAR)" if _is_nested(scanned) else name
 
 
 def _json_key(name: str) -> str:
@@ -202,30 +201,28 @@ def _json_key(name: str) -> str:
 
 def _json_value(item: pa.Field, scanned: str) -> str:
     """An expression for the JSON text of a column; NULL for NULL."""
-    name = quote(item.name)
+    name, osiris = quote(item.name), osiris_type(item)
     text = f"CAST({name} AS VARCHAR)"
-    osiris = osiris_type(item)
+    as_json_text = f"CAST(to_json({text}) AS VARCHAR)"
     if osiris == "json":
         broken = literal(f'osiris: column "{item.name}" holds text that is not JSON')
-        return (
-            f"CASE WHEN json_valid({text}) THEN translate({text}, chr(10) || chr(13), '  ') "
-            f"WHEN {name} IS NOT NULL THEN error({broken}) END"
-        )
+        one_line = f"translate({text}, chr(10) || chr(13), '  ')"
+        return f"CASE WHEN json_valid({text}) THEN {one_line} WHEN {name} IS NOT NULL THEN error({broken}) END"
     if osiris == "decimal":
-        return (
-            f"CASE WHEN regexp_full_match({text}, {literal(_JSON_NUMBER)}) THEN {text} "
-            f"ELSE CAST(to_json({text}) AS VARCHAR) END"
-        )
+        is_number = f"regexp_full_match({text}, {literal(_JSON_NUMBER)})"
+        return f"CASE WHEN {is_number} THEN {text} ELSE {as_json_text} END"
     if scanned in ("FLOAT", "DOUBLE"):
         broken = literal(f'osiris: column "{item.name}" holds NaN or infinity, which JSON cannot say')
         return f"CASE WHEN isfinite({name}) THEN {text} WHEN {name} IS NOT NULL THEN error({broken}) END"
     if scanned == "BOOLEAN" or scanned.startswith("DECIMAL(") or scanned.endswith(("INT", "INTEGER")):
         return text
-    if scanned == "BLOB":
-        return f"CAST(to_json(lower(hex({name}))) AS VARCHAR)"
-    if scanned.endswith("]") or scanned.startswith(("STRUCT(", "MAP(")):
+    if _is_nested(scanned):
         return f"CAST(to_json({name}) AS VARCHAR)"
-    return f"CAST(to_json({text}) AS VARCHAR)"
+    return f"CAST(to_json(lower(hex({name}))) AS VARCHAR)" if scanned == "BLOB" else as_json_text
+
+
+def _is_nested(kind: str) -> bool:
+    return kind.endswith("]") or kind.startswith(("STRUCT(", "MAP("))
 
 
 def _text_bytes(lines: pa.Array) -> Any:
@@ -253,14 +250,12 @@ def _parquet_field(item: pa.Field) -> pa.Field:
 
 def _parquet_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     schema = _parquet_schema(batch.schema)
-    columns = [
-        _interval_texts(column) if pa.types.is_interval(column.type) else column for column in batch.columns
-    ]
+    columns = [_interval_texts(column) if pa.types.is_interval(column.type) else column for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _interval_texts(column: pa.Array) -> pa.Array:
-    texts = []
+    texts: list[str | None] = []
     for value in column.to_pylist():
         if value is None:
             texts.append(None)

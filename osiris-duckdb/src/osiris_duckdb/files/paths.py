@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from osiris_core import Connection, ConnectError, DriftError, InvalidInputError, did_you_mean
+from osiris_core import ConnectError, Connection, DriftError, InvalidInputError, did_you_mean
 
 FORMATS = {
     ".csv": "csv",

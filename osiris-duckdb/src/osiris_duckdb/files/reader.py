@@ -35,9 +35,7 @@ def open_files(connection: Connection, config: Mapping[str, Any], context: StepC
         raise
 
 
-def relation(
-    duck: duckdb.DuckDBPyConnection, paths: Sequence[Path], options: Options
-) -> Relation:
+def relation(duck: duckdb.DuckDBPyConnection, paths: Sequence[Path], options: Options) -> Relation:
     """The files as a relation of ``duck``, which may read them."""
     if options.format == "csv":
         return open_csv(duck, paths, options)
@@ -96,7 +94,9 @@ def _refuse_unknown(config: Mapping[str, Any], names: Sequence[str], known: Sequ
             raise DriftError(f'"{config["table"]}" has no column "{name}"', hint=did_you_mean(name, known))
 
 
-def describe_files(duck: duckdb.DuckDBPyConnection, paths: Sequence[Path], options: Options) -> tuple[list[Column], int | None]:
+def describe_files(
+    duck: duckdb.DuckDBPyConnection, paths: Sequence[Path], options: Options
+) -> tuple[list[Column], int | None]:
     """Columns in DuckDB's types and, where the file says so, the number of rows."""
     rows = relation(duck, paths, options)
     return list(rows.columns), rows.rows

@@ -8,7 +8,15 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from osiris_core import CommitResult, Connection, DriftError, InvalidInputError, ReconciliationError, RunError, StepContext
+from osiris_core import (
+    CommitResult,
+    Connection,
+    DriftError,
+    InvalidInputError,
+    ReconciliationError,
+    RunError,
+    StepContext,
+)
 from osiris_duckdb.files.markers import FileLock, Marker
 from osiris_duckdb.files.output import Output, open_output
 from osiris_duckdb.files.paths import format_of, inside, is_glob, root_of

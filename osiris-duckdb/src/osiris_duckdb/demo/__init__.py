@@ -1,0 +1,1 @@
+"""``osiris demo``: a small shop, and everything a user does with it."""
