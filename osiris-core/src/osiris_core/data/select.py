@@ -12,12 +12,13 @@ _OPERATORS = {"=": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">=", 
 
 
 class _Binder:
-    def __init__(self, style: ParamStyle) -> None:
+    def __init__(self, style: ParamStyle, prefix: str) -> None:
         self._style = style
+        self._prefix = prefix
         self.values: dict[str, Any] = {}
 
     def bind(self, value: Any) -> str:
-        name = f"p{len(self.values)}"
+        name = f"{self._prefix}{len(self.values)}"
         self.values[name] = value
         return {"pyformat": f"%({name})s", "qmark": "?", "dollar": f"${name}"}[self._style]
 
@@ -33,6 +34,7 @@ def build_select(
     quote: Callable[[str], str],
     style: ParamStyle,
     extra_where: Sequence[str] = (),
+    prefix: str = "p",
 ) -> tuple[str, Any]:
     """``(sql, parameters)`` for ``where``, ``order_by`` and ``limit`` of a read config.
 
@@ -44,8 +46,9 @@ def build_select(
             ``select_list`` and ``source``.
         style: how parameters are marked.
         extra_where: further conditions, already safe SQL without parameters.
+        prefix: begins the name of every parameter, so that two statements can become one.
     """
-    binder = _Binder(style)
+    binder = _Binder(style, prefix)
     conditions = [_condition(item, quote, binder) for item in config.get("where", ())]
     conditions += [f"({text})" for text in extra_where]
     sql = f"SELECT {', '.join(select_list)} FROM {source}"
