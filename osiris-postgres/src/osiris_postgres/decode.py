@@ -87,9 +87,11 @@ class _Field:
     def fixed(self, form: str) -> _Values:
         """Values of a fixed-width big-endian type; zero where NULL."""
         kind = np.dtype(form)
-        starts = np.where(self.null, 0, self.starts) if self.null.any() else self.starts
-        values = _gather(self.chunk, starts, kind.itemsize).view(kind).ravel()
-        return values.astype(kind.newbyteorder("="))
+        has_null = self.null.any()
+        raw = _gather(self.chunk, np.where(self.null, 0, self.starts) if has_null else self.starts, kind.itemsize)
+        if has_null:
+            raw[self.null] = 0
+        return raw.view(kind).ravel().astype(kind.newbyteorder("="))
 
     def array(self, values: _Values, storage: pa.DataType) -> pa.Array:
         """An Arrow array of native values with this field's NULLs."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from osiris_core import Connection, Driver, Fault, Partition, StepContext
+from osiris_core import Connection, Driver, Fault, Finding, Partition, Problem, StepContext, StepView
 
 if TYPE_CHECKING:
     import psycopg
 
-    from osiris_core import ArrowStream, Catalog, Scope, Writer
+    from osiris_core import ArrowStream, Catalog, Scope, Spec, Writer
     from osiris_postgres.connect import Place
 
 
@@ -42,10 +42,40 @@ class PostgresTable(Driver):
         with _snapshot(place) as session:
             return probe(session, place.schema, exact_names(scope))
 
+    def check(self, connection: Connection) -> list[Finding]:
+        from osiris_postgres.doctor import check
+
+        return check(self.place(connection))
+
+    def validate_step(self, step: StepView, spec: Spec, catalog: Catalog | None) -> Iterable[Problem]:
+        from osiris_postgres.steps import validate_step
+
+        return validate_step(step, catalog)
+
+    def compile_step(self, step: StepView, spec: Spec, catalog: Catalog | None) -> Mapping[str, Any] | None:
+        from osiris_postgres.steps import pin_columns
+
+        return pin_columns(step, catalog)
+
+    def plan_step(self, step: StepView, spec: Spec, catalog: Catalog | None) -> list[str]:
+        from osiris_postgres.steps import plan_notes
+
+        return plan_notes(step, catalog)
+
     def map_error(self, error: BaseException) -> Fault | None:
         from osiris_postgres.errors import map_error
 
         return map_error(error)
+
+    def prune_ledger(self, connection: Connection, older_than_days: float) -> int:
+        """Remove old entries of the ledger; the newest state of every step stays. Returns how many went."""
+        from osiris_postgres.connect import connect
+        from osiris_postgres.ledger import Ledger
+
+        place = self.place(connection)
+        with connect(place) as session:
+            ledger = Ledger(session, place)
+            return ledger.prune(older_than_days) if ledger.exists() else 0
 
     # -- data plane ----------------------------------------------------------------------------------
     def open_reader(

@@ -45,16 +45,20 @@ class Entry:
 
 
 class Ledger:
-    """The ledger of one place; every method runs inside the caller's transaction unless it says otherwise."""
+    """The ledger of one place; every method runs inside the caller's transaction unless it says otherwise.
+
+    Attributes:
+        table: its name, qualified and quoted.
+    """
 
     def __init__(self, connection: psycopg.Connection[Any], place: Place) -> None:
         self._connection = connection
         self._place = place
-        self._table = qualified(place.ledger_schema, LEDGER_TABLE)
+        self.table = qualified(place.ledger_schema, LEDGER_TABLE)
 
     def exists(self) -> bool:
         """Whether the table is there (and visible to this user)."""
-        row = self._connection.execute("SELECT to_regclass(%s) IS NOT NULL", (self._table,)).fetchone()
+        row = self._connection.execute("SELECT to_regclass(%s) IS NOT NULL", (self.table,)).fetchone()
         return bool(row and row[0])
 
     def ensure(self) -> None:
@@ -77,14 +81,27 @@ class Ledger:
         except psycopg.errors.InsufficientPrivilege as error:
             raise self.missing_right() from error
 
+    def usable(self) -> bool:
+        """Whether this user can keep it: use the one that is there, or make one."""
+        if self.exists():
+            sql = "SELECT has_table_privilege(%s, 'SELECT') AND has_table_privilege(%s, 'INSERT')"
+            row = self._connection.execute(f"{sql} AND has_table_privilege(%s, 'UPDATE')", (self.table,) * 3).fetchone()
+        elif self._schema_is_missing():
+            sql = "SELECT has_database_privilege(current_database(), 'CREATE')"
+            row = self._connection.execute(sql).fetchone()
+        else:
+            sql = "SELECT has_schema_privilege(%s, 'CREATE')"
+            row = self._connection.execute(sql, (self._place.ledger_schema,)).fetchone()
+        return bool(row and row[0])
+
     def ddl(self) -> list[str]:
         """The statements that make the ledger."""
         schema = self._place.ledger_schema
-        statements = [f"CREATE TABLE IF NOT EXISTS {self._table} {_COLUMNS}"]
+        statements = [f"CREATE TABLE IF NOT EXISTS {self.table} {_COLUMNS}"]
         if self._schema_is_missing():
             statements.insert(0, f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
         if self._place.hide_ledger:
-            statements.append(f"ALTER TABLE {self._table} ENABLE ROW LEVEL SECURITY")
+            statements.append(f"ALTER TABLE {self.table} ENABLE ROW LEVEL SECURITY")
         return statements
 
     def _schema_is_missing(self) -> bool:
@@ -98,10 +115,10 @@ class Ledger:
         statements = [
             *self.ddl(),
             f"GRANT USAGE ON SCHEMA {quote(self._place.ledger_schema)} TO {quote(user)}",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {self._table} TO {quote(user)}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {self.table} TO {quote(user)}",
         ]
         return ConnectError(
-            f"user {user} may not create or use the ledger {self._table}, without which a write could happen twice",
+            f"user {user} may not create or use the ledger {self.table}, without which a write could happen twice",
             code="OSI-C044",
             hint="let its owner run: " + "; ".join(" ".join(sql.split()) for sql in statements) + ";",
         )
@@ -109,7 +126,7 @@ class Ledger:
     def claim(self, entry: Entry) -> CommitResult | None:
         """Write the entry of this run. The result of the first time when it was committed before."""
         sql = f"""
-            INSERT INTO {self._table} (run_key, pipeline, step, table_name)
+            INSERT INTO {self.table} (run_key, pipeline, step, table_name)
             VALUES (%(run_key)s, %(pipeline)s, %(step)s, %(table)s) ON CONFLICT DO NOTHING
         """
         if self._connection.execute(sql, entry.values()).rowcount:
@@ -118,16 +135,14 @@ class Ledger:
 
     def find(self, entry: Entry) -> CommitResult | None:
         """The result of a committed entry, or None."""
-        sql = (
-            f"SELECT result FROM {self._table} WHERE (run_key, pipeline, step) = (%(run_key)s, %(pipeline)s, %(step)s)"
-        )
+        sql = f"SELECT result FROM {self.table} WHERE (run_key, pipeline, step) = (%(run_key)s, %(pipeline)s, %(step)s)"
         row = self._connection.execute(sql, entry.values()).fetchone()
         return result_from_json(row[0]) if row else None
 
     def record(self, entry: Entry, result: CommitResult, state: Any) -> None:
         """Complete the claimed entry with what the step did and where an incremental read goes on."""
         sql = f"""
-            UPDATE {self._table} SET result = %(result)s, state = %(state)s, committed_at = clock_timestamp()
+            UPDATE {self.table} SET result = %(result)s, state = %(state)s, committed_at = clock_timestamp()
             WHERE (run_key, pipeline, step) = (%(run_key)s, %(pipeline)s, %(step)s)
         """
         text = None if state is None else json.dumps(state, sort_keys=True)
@@ -136,7 +151,7 @@ class Ledger:
     def state(self, entry: Entry) -> Any:
         """The state that the last committed run of this step left for this table, or None."""
         sql = f"""
-            SELECT state FROM {self._table}
+            SELECT state FROM {self.table}
             WHERE pipeline = %(pipeline)s AND step = %(step)s AND table_name = %(table)s AND state IS NOT NULL
             ORDER BY committed_at DESC LIMIT 1
         """
@@ -146,9 +161,9 @@ class Ledger:
     def prune(self, older_than_days: float) -> int:
         """Remove entries committed longer ago; the newest state of each step and table stays. Returns how many."""
         sql = f"""
-            DELETE FROM {self._table} WHERE committed_at < clock_timestamp() - %(days)s * interval '1 day'
+            DELETE FROM {self.table} WHERE committed_at < clock_timestamp() - %(days)s * interval '1 day'
             AND (run_key, pipeline, step) NOT IN (
-                SELECT DISTINCT ON (pipeline, step, table_name) run_key, pipeline, step FROM {self._table}
+                SELECT DISTINCT ON (pipeline, step, table_name) run_key, pipeline, step FROM {self.table}
                 WHERE state IS NOT NULL ORDER BY pipeline, step, table_name, committed_at DESC
             )
         """

@@ -127,8 +127,8 @@ class _Reading:
 
     # -- the rows --------------------------------------------------------------------------------------
     def _batches(self, sql: str, values: Mapping[str, Any], decoder: Decoder) -> Iterator[pa.RecordBatch]:
-        statement = f"COPY ({sql}) TO STDOUT (FORMAT binary)"
-        # COPY takes no bound parameters; the client library quotes the values in.
+        # COPY takes no bound parameters: the client library quotes the values in, and with none it leaves %% alone.
+        statement = f"COPY ({sql if values else sql.replace('%%', '%')}) TO STDOUT (FORMAT binary)"
         with self._connection.cursor() as cursor, cursor.copy(statement, values) as copy:
             for rows in chunks(copy, self._context.batch_bytes):
                 batch = decoder.decode(rows)
