@@ -20,12 +20,12 @@ CONNECTIONS = """\
 # Connections by alias; a pipeline says connection: "@alias". Secrets are names of environment variables, or of lines
 # in a file given with --secrets-file, never values.
 connections: {}
-#  shop:
-#    component: mysql
-#    host: db.example.com
-#    database: shop
-#    user: reader
-#    password: "${SHOP_PASSWORD}"
+#   shop:
+#     component: mysql
+#     host: db.example.com
+#     database: shop
+#     user: reader
+#     password: "${SHOP_PASSWORD}"
 # profiles:                 # what differs in another profile
 #   production:
 #     shop: {host: db.production.example.com}
