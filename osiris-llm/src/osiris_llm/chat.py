@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,8 +67,8 @@ def _attempts(text: str) -> int:
     return number
 
 
-def _author(session: Session, args: Namespace) -> Author:
-    from osiris_llm.choose import choose
+def validator(session: Session) -> Callable[[str], list[str]]:
+    """The one validator, in strict mode: OML text to what refuses it."""
 
     def validate(oml: str) -> list[str]:
         from osiris_core.oml import load
@@ -77,10 +77,16 @@ def _author(session: Session, args: Namespace) -> Author:
         found = check(load(oml, "draft.yaml"), session, mode="strict").errors
         return [f"{problem.code}: {problem.message} {problem.hint}".strip() for problem in found]
 
+    return validate
+
+
+def _author(session: Session, args: Namespace) -> Author:
+    from osiris_llm.choose import choose
+
     return Author(
         session,
         choose(session, args.provider, args.model),
-        validate,
+        validator(session),
         now=lambda: datetime.now(UTC),
         retries=_retries(args.retry_attempts),
         aliases=[alias.removeprefix("@") for alias in args.connection],
