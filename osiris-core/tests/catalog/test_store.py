@@ -194,6 +194,17 @@ def test_one_look_asks_each_system_once(shelf: Any) -> None:
     assert catalogs.get("shop", "shelf.table").tables[0].primary_key == ()
 
 
+def test_a_name_that_is_no_plain_one_is_asked_for_when_it_is_not_listed(shelf: Any) -> None:
+    """A pattern of files, or a name with its schema: no listing shows them."""
+    from osiris_shelf.driver import SCOPES
+
+    session = shelf.session()
+    SCOPES.clear()
+    session.catalogs.get("shop", "shelf.table", ["orders", "missing", "other.orders", "2026-*.csv"])
+    assert SCOPES == [(), (), ("2026-*.csv", "other.orders"), ("2026-*.csv", "other.orders")]
+    assert len(shelf.cached()) == 2
+
+
 def test_refresh_asks_again(shelf: Any) -> None:
     get(shelf)
     get(shelf, refresh=True)

@@ -7,14 +7,15 @@ token it returned before the discovery. A driver without a probe is asked each t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from osiris_core.catalog.cache import Entry, Question, read_entry, write_entry
-from osiris_core.catalog.model import Catalog, Scope
+from osiris_core.catalog.model import Catalog, Scope, Table
 from osiris_core.connections import Connection
 from osiris_core.errors import ConnectError, OsirisError
 
@@ -26,6 +27,21 @@ if TYPE_CHECKING:
     from osiris_core.registry import Registry
 
 _T = TypeVar("_T")
+
+
+#: What may stand for a table without being listed: a pattern, a path, a name with its schema.
+_NOT_PLAIN = re.compile(r"[*?\[\]./\\]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One call of ``get``: at which connection, how changed, and whether it may or must be asked."""
+
+    alias: str
+    component: str
+    overrides: Mapping[str, Any]
+    refresh: bool
+    offline: bool
 
 
 class Catalogs:
@@ -81,52 +97,63 @@ class Catalogs:
         """Everything ``component`` sees behind ``alias`` (None: a component without connection).
 
         The whole connection is discovered in one go, a constant number of queries, so that every name can be
-        suggested and one entry serves every pipeline. ``tables`` are those the caller needs.
+        suggested and one entry serves every pipeline. Of ``tables``, those that are no plain names (a pattern of
+        files, a qualified name) and are not listed are asked for by name as well.
         ``overrides`` are a step's allowed changes to the connection.
 
         Raises ConnectError when the system cannot be asked, or offline when nothing is cached; SecretError,
         PluginError and InvalidInputError as connections and registry do.
         """
-        offline = self._offline if offline is None else offline
-        refresh = self._refresh if refresh is None else refresh
-        question = self._question(alias or "", component, overrides or {})
+        look = _Look(
+            alias or "",
+            component,
+            dict(overrides or {}),
+            self._refresh if refresh is None else refresh,
+            self._offline if offline is None else offline,
+        )
+        catalog = self._answer(look, Scope())
+        named = sorted({name for name in tables if _NOT_PLAIN.search(name) and catalog.table(name) is None})
+        if not named:
+            return catalog
+        found = self._answer(look, Scope(tuple(named)))
+        return replace(catalog, tables=_sorted((*catalog.tables, *found.tables)))
+
+    def _answer(self, look: _Look, scope: Scope) -> Catalog:
+        question = self._question(look, scope)
         seen = self._seen if self._seen is not None else {}
         if question.key not in seen:
             entry = self._entries.get(question.key) or read_entry(self._root, question)
-            if offline:
-                return self._unchecked(question, entry)
-            connection = self._connection(alias or "", component, overrides or {})
-            seen[question.key] = self._ask(question, component, connection, None if refresh else entry)
+            seen[question.key] = self._unchecked(question, entry) if look.offline else self._ask(look, question, entry)
         return seen[question.key]
 
-    def _ask(self, question: Question, component: str, connection: Connection, entry: Entry | None) -> Catalog:
+    def _ask(self, look: _Look, question: Question, entry: Entry | None) -> Catalog:
         """The cached catalog if it is fresh and the probe confirms it, else a new one."""
-        driver, scope = self._registry.driver(component), Scope()
+        connection, scope = self._connection(look), Scope(tuple(question.parts["scope"]["tables"]))
+        driver = self._registry.driver(look.component)
         # The token is older than the discovery: a change between the two is found by the next probe.
         token = _asked(driver, question, lambda: driver.probe(connection, scope))
-        fresh = entry is not None and entry.fresh(self._now(), self._ttl)
-        if entry is not None and fresh and token and token == entry.catalog.probe:
+        usable = entry is not None and not look.refresh and entry.fresh(self._now(), self._ttl)
+        if entry is not None and usable and token and token == entry.catalog.probe:
             self._entries[question.key] = entry
             return entry.catalog
-        found = _asked(driver, question, lambda: self._plugins.discover(component, connection, scope))
-        tables = tuple(sorted(found.tables, key=lambda table: table.name))
-        return self._keep(question, replace(found, tables=tables, probe=token))
+        found = _asked(driver, question, lambda: self._plugins.discover(look.component, connection, scope))
+        return self._keep(question, replace(found, tables=_sorted(found.tables), probe=token))
 
-    def _question(self, alias: str, component: str, overrides: Mapping[str, Any]) -> Question:
-        identity = {**self._connections.identity(alias), **overrides} if alias else {}
-        spec = self._registry.spec(component)
+    def _question(self, look: _Look, scope: Scope) -> Question:
+        identity = {**self._connections.identity(look.alias), **look.overrides} if look.alias else look.overrides
         parts = {
-            "component": component,
-            "spec": spec.fingerprint,
+            "component": look.component,
+            "spec": self._registry.spec(look.component).fingerprint,
             "connection": identity,
-            "scope": Scope().to_json(),
+            "scope": scope.to_json(),
         }
-        return Question(alias, parts)
+        return Question(look.alias, parts)
 
-    def _connection(self, alias: str, component: str, overrides: Mapping[str, Any]) -> Connection:
-        if not alias:
-            return Connection("", self._registry.spec(component).family, dict(overrides))
-        return self._connections.resolve([alias], {alias: overrides} if overrides else {})[alias]
+    def _connection(self, look: _Look) -> Connection:
+        if not look.alias:
+            return Connection("", self._registry.spec(look.component).family, look.overrides)
+        changes = {look.alias: look.overrides} if look.overrides else {}
+        return self._connections.resolve([look.alias], changes)[look.alias]
 
     def _unchecked(self, question: Question, entry: Entry | None) -> Catalog:
         if entry is None:
@@ -168,3 +195,7 @@ def _asked(driver: Driver, question: Question, call: Callable[[], _T]) -> _T:
         raise ConnectError(
             f"{question.name}: {fault.message}", code=fault.code, hint=fault.hint, retryable=fault.retryable
         ) from error
+
+
+def _sorted(tables: Iterable[Table]) -> tuple[Table, ...]:
+    return tuple(sorted(tables, key=lambda table: table.name))

@@ -35,7 +35,8 @@ def run(args: Namespace) -> int:
     session = open_session(args)
     compiled = load_any(args.source, session, args)
     check_installed(compiled, session)
-    steps = plan(compiled, session, lambda step: _catalog(session, step))
+    with session.catalogs.one_look():
+        steps = plan(compiled, session, lambda step: _catalog(session, step))
     for note in session.catalogs.notes:
         print_note(note)
     if args.json:
@@ -48,10 +49,15 @@ def run(args: Namespace) -> int:
 
 def _catalog(session: Session, step: StepView) -> Catalog | None:
     """What exists behind the step's connection; None where nothing may be asked or nothing can answer."""
+    from osiris_core.compile.tables import tables_of
+    from osiris_core.validate.contracts import connection_overrides
+
     spec = session.registry.spec(step.component)
     if session.project.validation_mode == "off" or step.connection is None or spec.support("discover") != "full":
         return None
-    return session.catalogs.get(step.connection.removeprefix("@"), step.component)
+    overrides = connection_overrides(spec, step.mode, step.config)
+    alias = step.connection.removeprefix("@")
+    return session.catalogs.get(alias, step.component, tables_of(step, spec), overrides=overrides)
 
 
 def _lines(compiled: Compiled, steps: list[PlannedStep]) -> Iterator[str]:

@@ -13,16 +13,20 @@ from osiris_core.spec import Spec
 
 #: What was asked of which file, in order: ("probe" | "discover", name).
 CALLS: list[tuple[str, str]] = []
+#: The scope of each of those questions.
+SCOPES: list[tuple[str, ...]] = []
 
 
 class ShelfTable(Driver):
     def discover(self, connection: Connection, scope: Scope) -> Catalog:
+        SCOPES.append(scope.tables)
         CALLS.append(("discover", Path(connection.text("path")).name))
         value = json.loads(_read(connection))
         tables = tuple(Table.from_json(table) for table in value["tables"])
         return Catalog("shelf.table", tuple(t for t in tables if scope.matches(t.name)), value.get("version", ""))
 
     def probe(self, connection: Connection, scope: Scope) -> str:
+        SCOPES.append(scope.tables)
         CALLS.append(("probe", Path(connection.text("path")).name))
         value = json.loads(_read(connection))
         return "" if value.get("blind") else hashlib.sha256(json.dumps(value["tables"]).encode()).hexdigest()
