@@ -33,9 +33,8 @@ CREATE TABLE {table} (
 ) CHARACTER SET utf8mb4"""
 
 _DIGITS = " UNION ALL ".join(f"SELECT {digit} AS d" for digit in range(10))
-_NUMBERS = (
-    "SELECT a.d + 10*b.d + 100*c.d + 1000*e.d + 10000*f.d AS i FROM "
-    + ", ".join(f"({_DIGITS}) AS {name}" for name in "abcef")
+_NUMBERS = "SELECT a.d + 10*b.d + 100*c.d + 1000*e.d + 10000*f.d AS i FROM " + ", ".join(
+    f"({_DIGITS}) AS {name}" for name in "abcef"
 )
 _FILL = f"""
 INSERT INTO {{table}}
@@ -46,12 +45,15 @@ SELECT n, 1 + n * 7919 % 50000,
   CAST((n * 104729 % 2000000 - 300000) / 100 AS DECIMAL(12,2)),
   IF(n % 13 = 0, NULL, n * 0.7071067811865476 / (1 + n % 97)),
   TIMESTAMP('2020-01-01') + INTERVAL n * 61 SECOND + INTERVAL n * 7919 % 1000000 MICROSECOND,
-  IF(n % 17 = 0, NULL, TIMESTAMP('2021-06-01 00:00:00') + INTERVAL n * 37 SECOND + INTERVAL n % 1000 * 1000 MICROSECOND),
+  IF(n % 17 = 0, NULL,
+    TIMESTAMP('2021-06-01') + INTERVAL n * 37 SECOND + INTERVAL n % 1000 * 1000 MICROSECOND),
   IF(n % 19 = 0, NULL, DATE('2020-01-15') + INTERVAL n % 3000 DAY),
-  CONCAT('customer.', n * 7919 % 50000, '@', LOWER(LEFT(MD5(n), 8)), '.example.com'),
-  IF(n % 7 = 0, NULL, CONCAT('Bestellung № ', n, ' – ', MD5(n + 1), ' ', MD5(n + 2), ' ', MD5(n + 3), ELT(1 + n % 3, ' ok', ' größer', ' 発送済み'))),
-  CONCAT('{{{{"channel":"', ELT(1 + n % 4, 'web', 'shop', 'phone', 'app'), '","items":', 1 + n % 9, ',"weight":', n % 5000 / 100,
-         ',"gift":', IF(n % 3 = 0, 'true', 'false'), ',"coupon":"', MD5(n + 4), '"}}}}')
+  CONCAT('customer.', n * 7919 % 50000, '@', LEFT(SHA2(n, 256), 8), '.example.com'),
+  IF(n % 7 = 0, NULL,
+    CONCAT('Bestellung № ', n, ' – ', LEFT(SHA2(n + 1, 512), 98), ELT(1 + n % 3, ' ok', ' größer', ' 発送済み'))),
+  CONCAT('{{{{"channel":"', ELT(1 + n % 4, 'web', 'shop', 'phone', 'app'), '","items":', 1 + n % 9,
+    ',"weight":', n % 5000 / 100, ',"gift":', IF(n % 3 = 0, 'true', 'false'),
+    ',"coupon":"', LEFT(SHA2(n + 4, 256), 32), '"}}}}')
 FROM (SELECT {{first}} + i AS n FROM ({_NUMBERS}) AS numbers) AS source WHERE n <= {{last}}"""
 
 

@@ -99,7 +99,7 @@ def bulk(request: pytest.FixtureRequest) -> bool:
 def test_a_value_arrives_exactly(
     mysql_database: MySQLDatabase, connector: Connector, bulk: bool, columns: str, row: str, arrow: Any, value: Any
 ) -> None:
-    """TRAPS types: TIME, tinyint(1), BIGINT UNSIGNED, 2^53+1, FLOAT, DECIMAL(65,30), time zones, SET, ENUM, BIT, BLOB."""
+    """TRAPS types: TIME, tinyint(1), BIGINT UNSIGNED, 2^53+1, FLOAT, DECIMAL(65,30), zones, SET, BIT, BLOB."""
     make(mysql_database, columns, row, "NULL")
     data = read(connector, bulk=bulk)
     assert data.schema.field("a").type == arrow

@@ -39,9 +39,9 @@ SELECT table_name, check_clause FROM information_schema.check_constraints
 JOIN information_schema.table_constraints USING (constraint_schema, constraint_name)
 WHERE constraint_schema = %s AND check_clause LIKE '%%json_valid%%'{names}"""
 
-# MD5 sums are added up, so the order of rows and group_concat_max_len do not matter.
+# Sums are added up (MySQL 9 has SHA2 but no MD5), so the order of rows and group_concat_max_len do not matter.
 _SUM = (
-    "SELECT CONCAT(COUNT(*), '.', COALESCE(SUM(CAST(CONV(LEFT(MD5(CONCAT_WS('|', {fields})), 15), 16, 10) "
+    "SELECT CONCAT(COUNT(*), '.', COALESCE(SUM(CAST(CONV(LEFT(SHA2(CONCAT_WS('|', {fields}), 256), 15), 16, 10) "
     "AS UNSIGNED)), 0)) FROM information_schema.{view} WHERE table_schema = %s{{names}}"
 )
 _COLUMN_SUM = _SUM.format(
