@@ -13,7 +13,10 @@ from osiris_core import (
     CompileError,
     ConnectError,
     Connection,
+    ContextRequest,
+    ContextSection,
     InvalidInputError,
+    LLMProvider,
     PluginError,
     Plugins,
     Registry,
@@ -159,6 +162,29 @@ def test_observers_are_isolated_and_get_copies(site: Any) -> None:
     states = {status.name: status for status in plugins.statuses()}
     assert (states["bad"].state, states["tracer"].state) == ("partial", "loaded")
     assert states["bad"].error == "osiris_run_event failed: SystemExit: 1"
+
+
+def test_hints_and_providers_are_isolated(site: Any) -> None:
+    site.add(
+        "helpful",
+        HOOK
+        + "def osiris_context(catalog, request):\n    yield ContextSection(catalog.component, request.text)\n"
+        + "@hookimpl\ndef osiris_llm_providers():\n    return [LLMProvider('mine', 'Mine', 'm:a', ('KEY',))]\n",
+    )
+    site.add(
+        "useless",
+        HOOK
+        + "def osiris_context(catalog, request):\n    yield 'text'\n"
+        + "@hookimpl\ndef osiris_llm_providers():\n    raise SystemExit(0)\n",
+    )
+    plugins = Plugins.load(["helpful", "useless"])
+    request = ContextRequest("orders of today")
+    assert plugins.context(Catalog("good.table"), request) == [ContextSection("good.table", "orders of today")]
+    assert plugins.llm_providers() == [LLMProvider("mine", "Mine", "m:a", ("KEY",))]
+    errors = {status.name: status.error for status in plugins.statuses()}
+    assert errors["helpful"] == ""
+    assert "osiris_context failed" in errors["useless"]
+    assert "osiris_llm_providers failed: SystemExit: 0" in errors["useless"]
 
 
 def test_an_engine_of_two_plugins_is_refused_when_used(site: Any) -> None:
