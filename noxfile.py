@@ -155,3 +155,18 @@ def docs(session: nox.Session) -> None:
     session.run("bash", "scripts/install-servers", external=True)
     session.run("pytest", "tests/test_docs.py", "-p", "no:randomly", *session.posargs)
     session.run("mkdocs", "build", "--strict", "--quiet")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Every benchmark, or the one named, with its arguments: ``nox -s bench -- validate --repeat 9``."""
+    environment(session)
+    session.install("-c", "constraints.txt", *editable(), *TEST_TOOLS)
+    session.run("bash", "scripts/install-servers", external=True)
+    if session.posargs:
+        session.run("python", f"benchmarks/{session.posargs[0]}.py", *session.posargs[1:])
+        return
+    scripts = [path for path in sorted(ROOT.glob("benchmarks/*.py")) if "__main__" in path.read_text("utf-8")]
+    failed = [path.stem for path in scripts if not session.run("python", str(path), success_codes=[0, 1])]
+    if failed:
+        session.error(f"out of bounds: {', '.join(failed)}")

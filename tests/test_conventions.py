@@ -97,3 +97,9 @@ def test_no_test_is_skipped() -> None:
         if skips.search(line)
     ]
     assert found == []
+
+
+def test_every_benchmark_is_explained() -> None:
+    page = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+    programs = [path.name for path in files_of_the_repository() if path.parent == ROOT / "benchmarks"]
+    assert [name for name in programs if name.endswith(".py") and f"`{name}`" not in page] == []

@@ -38,13 +38,13 @@ from osiris_core.testing.servers import MySQLDatabase, MySQLServer, PostgresData
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("osiris-*/README.md")]
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")]
 )
 RUN = {"console", "bash", "python"}
 SHOW = {"yaml", "sql", "json", "text", "toml", "ini"}
 REASONS = {
     "cloud": "needs an account in a vendor's cloud",
-    "itself": "is the command that runs this test",
+    "itself": "is a session of nox; the first of them runs this test",
 }
 COMMAND = re.compile(r"^(\$ )?(osiris|pip|nox|git) ", re.M)
 TIMEOUT_SECONDS = 300
