@@ -280,7 +280,9 @@ def test_no_block_of_the_page_escapes_the_tests(page: str) -> None:
         if block.language not in RUN:
             assert not COMMAND.search(block.text), f"{block.place}: hides a command"
         assert block.directives.get("not-run", "itself") in REASONS, f"{block.place}: not run, for no known reason"
-    assert not re.search(r"^(    |\t)(\$ )?(osiris|pip|nox|git) ", (ROOT / page).read_text("utf-8"), re.M)
+    text = (ROOT / page).read_text("utf-8")
+    if "<!-- Made by scripts/generate_docs.py" not in text:  # those show what is wrong and what is right, to be read
+        assert not re.search(r"^(    |\t)(\$ )?(osiris|pip|nox|git) ", text, re.M)
 
 
 @pytest.mark.parametrize("page", PAGES)
