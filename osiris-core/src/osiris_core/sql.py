@@ -21,6 +21,11 @@ ParamStyle = Literal["pyformat", "dollar", "qmark"]
 
 #: ``${params.NAME}``; ``$${params.NAME}`` is that text itself.
 _PARAM = re.compile(r"(?P<escape>\$)?\$\{params\.(?P<name>[A-Za-z_][A-Za-z0-9_]{0,62})\}")
+_WORD = re.compile(r"[A-Za-z_]+")
+_KEYWORDS = (
+    "SELECT", "FROM", "WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "OFFSET", "JOIN", "INNER", "LEFT", "RIGHT", "OUTER",
+    "CROSS", "UNION", "WITH", "DISTINCT", "BETWEEN", "AND", "NOT", "NULL", "CASE", "WHEN", "THEN", "ELSE", "END",
+)  # fmt: skip
 _DIALECTS = {"supabase": "postgres", "mariadb": "mysql", "file": "duckdb"}
 
 
@@ -249,7 +254,8 @@ def _parsed(plain: str, text: str, dialect: str, *, lead: int = 0) -> Any:
         statements = [tree for tree in sqlglot.parse(plain, read=dialect) if tree is not None]
     except ParseError as error:
         start, end = _error_place(error, plain, lead, text)
-        raise SqlError("OSI-V306", f"this is not SQL of {dialect} from here on", start, end) from error
+        start, end, hint = _slip(text, start, end)
+        raise SqlError("OSI-V306", f"this is not SQL of {dialect} from here on", start, end, hint=hint) from error
     except RecursionError as error:
         raise SqlError("OSI-V306", "the SQL is nested too deeply", 0, len(text)) from error
     except Exception as error:  # the parser's own faults on strange input
@@ -257,6 +263,20 @@ def _parsed(plain: str, text: str, dialect: str, *, lead: int = 0) -> Any:
     if len(statements) != 1:
         raise SqlError("OSI-V303", "this is not one statement", 0, len(text))
     return statements[0]
+
+
+def _slip(text: str, start: int, end: int) -> tuple[int, int, str]:
+    """A keyword that is misspelt just before the place of the error, or the place itself."""
+    from difflib import get_close_matches
+
+    for word in list(_WORD.finditer(text, 0, end))[-3:]:
+        upper = word[0].upper()
+        near = [] if upper in _KEYWORDS else get_close_matches(upper, _KEYWORDS, n=1, cutoff=0.74)
+        if near and sorted(near[0]) != sorted(upper) and len(upper) < 4:
+            near = []
+        if near:
+            return *word.span(), f"did you mean {near[0]}?"
+    return start, end, ""
 
 
 def _error_place(error: Any, plain: str, lead: int, text: str) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from osiris_core.problems import Path, Problem, Span
 #: Character offsets: start and end of the key (of the value itself in a list and at the root), then of the value.
 Place = tuple[int, int, int, int]
 
+_WORD = re.compile(r"[^\s:,{}\[\]]+")
 _BREAK = re.compile(r"\r\n|\r|\n")
 #: A secret's value may have begun this many lines earlier, in a text that could not be parsed.
 _LINES_BEFORE = 40
@@ -42,7 +43,8 @@ class Document:
     def span(self, path: Sequence[str | int], on_key: bool = False) -> Span | None:
         """Where the value (or key) at ``path`` stands; the nearest ancestor's place when it does not exist.
 
-        What is missing from a mapping is shown at that mapping's own key. None for an empty document.
+        What is missing from a mapping is shown at that mapping's own key, or at its first one when it has none (in a
+        list, and at the root). None for an empty document.
         """
         path = tuple(path)
         exact = path in self.places
@@ -54,6 +56,9 @@ class Document:
         key_start, key_end, start, end = place
         if on_key or start == end or (not exact and path and isinstance(path[-1], str)):
             return self.span_at(key_start, key_end)
+        if not exact:
+            first = _WORD.match(self.text, start)
+            end = first.end() if first else end
         return self.span_at(start, end)
 
     def at(self, path: Sequence[str | int]) -> Any:

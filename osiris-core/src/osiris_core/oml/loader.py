@@ -19,7 +19,8 @@ from osiris_core.problems import Path, Problem
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 64
 MAX_VALUES = 100_000
-#: More of the same kind help nobody; the loader stops reporting there.
+#: More than this of one kind, or in all, help nobody.
+MAX_OF_A_KIND = 10
 MAX_PROBLEMS = 100
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -94,7 +95,7 @@ def _acceptable(document: Document) -> bool:
         _failed(document, "OSI-V010", f"the text is larger than {MAX_BYTES:,} bytes")
         return False
     for number, match in enumerate(_FORBIDDEN.finditer(text)):
-        if number == MAX_PROBLEMS:
+        if number == MAX_OF_A_KIND:
             break
         character = f"U+{ord(match[0]):04X}"
         _failed(document, "OSI-V012", f"the character {character} is not allowed here", match.start(), match.end())
@@ -169,9 +170,13 @@ class _Builder:
             taker(event)
 
     def _problem(self, code: str, message: str, start: int, end: int, hint: str = "") -> None:
+        """Record a problem of the value that comes next, or of the mapping whose key comes next."""
         problems = self.document.problems
-        if len(problems) < MAX_PROBLEMS:
-            problems.append(Problem(code, message, hint=hint, span=self.document.span_at(start, end)))
+        alike = sum(problem.code == code for problem in problems)
+        if alike < MAX_OF_A_KIND and len(problems) < MAX_PROBLEMS:
+            path = self.levels[-1].path if self._key_expected() else self._next_place(start)[0]
+            span = self.document.span_at(start, end)
+            problems.append(Problem(code, message, () if _NOWHERE[0] in path else path, hint=hint, span=span))
 
     def _document(self, event: Any) -> None:
         self.documents += 1
@@ -199,7 +204,9 @@ class _Builder:
             length = len(event.anchor) + 1
             self._problem("OSI-V007", "anchors (&name) are not allowed", start, start + length)
         if event.tag is not None:
-            self._problem("OSI-V008", f"tags such as {event.tag!r} are not allowed", start, start + 1)
+            tag = re.compile(r"\S{1,60}").match(self.document.text, start)
+            shown = tag[0] if tag else "!"
+            self._problem("OSI-V008", f"tags such as {shown} are not allowed", start, start + len(shown))
 
     def _scalar(self, event: Any) -> None:
         self._check_node(event, "scalar")

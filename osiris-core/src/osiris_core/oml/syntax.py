@@ -22,14 +22,33 @@ def explain(error: Any, document: Document) -> Problem:
     at = mark.index if mark is not None else int(getattr(error, "position", 0) or 0)
     at = max(0, min(at, len(document.text)))
     began = context.index if context is not None else None
+    opened = _runaway_quote(document, at)
+    if opened is not None:
+        quote = document.text[opened]
+        message = f"this quote ({quote}) is closed only in line {document.span_at(at, at).line}"
+        return _problem(document, opened, message, f"add {quote} at the end of the value")
     for words, translate in _TRANSLATIONS.items():
         if words in said:
             return translate(document, at, began)
     return _problem(document, at, "the file is not YAML from here on", "check indentation, quotes and brackets")
 
 
+def _runaway_quote(document: Document, at: int) -> int | None:
+    """The quote that was left open in an earlier line and ends just before the place of the error, if it did."""
+    text = document.text
+    closing = at - 1
+    quote = text[closing : closing + 1]
+    if quote not in ('"', "'"):
+        return None
+    opening = text.rfind(quote, 0, closing)
+    if opening < 0 or "\n" not in text[opening:closing]:
+        return None
+    line = text.rfind("\n", 0, opening) + 1
+    return opening if text.count(quote, line, opening) % 2 == 0 else None
+
+
 def _problem(
-    document: Document, at: int, message: str, hint: str, end: int | None = None, fix: Fix | None = None
+    document: Document, at: int, message: str, hint: str, end: int | None = None, *, fix: Fix | None = None
 ) -> Problem:
     text = document.text
     if at >= len(text):  # the end of the file: point at the last thing that is there
@@ -50,10 +69,10 @@ def _cannot_start(document: Document, at: int, began: int | None) -> Problem:
     value = match[0].rstrip() if match else character
     fix = Fix(at, at + len(value), f'"{value}"') if re.fullmatch(r"@[\w.-]+", value) else None
     if character == "@" and _CONNECTION.search(text, max(0, at - 40), at):
-        return _problem(document, at, "a connection must be quoted", f'write "{value}"', at + len(value), fix)
+        return _problem(document, at, "a connection must be quoted", f'write "{value}"', at + len(value), fix=fix)
     # The value may be a secret: it is not repeated in words.
     message = f"a value cannot begin with {character}"
-    return _problem(document, at, message, "put the value in quotes", at + len(value), fix)
+    return _problem(document, at, message, "put the value in quotes", at + len(value), fix=fix)
 
 
 def _tab(document: Document, at: int, began: int | None) -> Problem:
@@ -109,7 +128,7 @@ def _flow(document: Document, at: int, began: int | None) -> Problem:
         clean = clean and text[brace - 1 : brace] in (" ", "[")
         fix = Fix(brace, reference.end(), quoted) if clean else None
         message = "a parameter inside braces or brackets must be quoted"
-        return _problem(document, brace, message, f"write {quoted}", reference.end(), fix)
+        return _problem(document, brace, message, f"write {quoted}", reference.end(), fix=fix)
     opened = text[began] if began is not None and began < len(text) else "["
     closing = "}" if opened == "{" else "]"
     if began is None:

@@ -27,6 +27,7 @@ class DraftStep:
         index: place in ``steps``.
         need_indexes: place in the document's list of each of ``needs``.
         config: with parameters bound, as far as they have values.
+        written_id: the id as written, when it is text.
         roles: what the config's values mean: ``(path, role, value)``, by its schema.
         sql_paths: where the config holds SQL.
         open: paths in ``config`` whose parameters have no value; nothing is said about them.
@@ -47,6 +48,7 @@ class DraftStep:
     needs: list[str]
     need_indexes: list[int]
     config: dict[str, Any]
+    written_id: str | None = None
     roles: list[tuple[Path, str, Any]] = field(default_factory=list)
     sql_paths: frozenset[Path] = frozenset()
     open: set[Path] = field(default_factory=set)

@@ -14,8 +14,9 @@ def check_graph(draft: Draft) -> None:
     """Report what is wrong with ids and ``needs``, and put the order of steps into ``draft``."""
     steps = draft.by_id()
     draft.report(_duplicate_ids(draft))
+    written = {step.written_id for step in draft.steps}
     for step in draft.steps:
-        draft.report_step(step, _needs_problems(step, steps))
+        draft.report_step(step, _needs_problems(step, steps, written))
         draft.report_step(step, _mode_problems(step, draft))
     needs = {name: [need for need in step.needs if need != name] for name, step in steps.items()}
     draft.order, cycle = topological_order(needs)
@@ -38,7 +39,7 @@ def _duplicate_ids(draft: Draft) -> Iterator[Problem]:
             yield Problem("OSI-V112", message, (*step.path, "id"), hint="rename one of the two")
 
 
-def _needs_problems(step: DraftStep, steps: dict[str, DraftStep]) -> Iterator[Problem]:
+def _needs_problems(step: DraftStep, steps: dict[str, DraftStep], written: set[str | None]) -> Iterator[Problem]:
     seen: set[str] = set()
     raw = _raw_positions(step)
     for index, need in raw:
@@ -48,7 +49,7 @@ def _needs_problems(step: DraftStep, steps: dict[str, DraftStep]) -> Iterator[Pr
         elif need == step.id:
             hint = "name the step whose rows it takes"
             yield Problem("OSI-V114", f'the step "{need}" needs itself', path, hint=hint)
-        elif need not in steps:
+        elif need not in steps and need not in written:  # a faulty id is reported where it stands
             others = [name for name in steps if name != step.id and name not in step.needs]
             hint = did_you_mean(need, others)
             message = f'there is no step "{need}"' if len(need) <= 80 else "there is no step of this name"
@@ -62,6 +63,8 @@ def _raw_positions(step: DraftStep) -> list[tuple[int, str]]:
 
 def _mode_problems(step: DraftStep, draft: Draft) -> Iterator[Problem]:
     """A reader takes no rows, a writer those of one step, a transform those of at least one."""
+    if not step.sound("mode"):
+        return
     distinct = list(dict.fromkeys(step.needs))
     has_needs = bool(step.needs)
     if step.mode == "read" and has_needs:

@@ -23,6 +23,7 @@ _KEBOOLA_VERSION = "0.1.0"
 _CODES = Codes(unknown="OSI-V102", missing="OSI-V101", value="OSI-V106", by_keyword=BY_KEYWORD)
 
 
+@cache
 def oml_schema() -> dict[str, Any]:
     """The published JSON Schema of a pipeline's skeleton; configs are any mapping there."""
     schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
@@ -53,7 +54,13 @@ def read_outline(draft: Draft) -> bool:
         hint = f"osiris upgrade {draft.document.file}"
         draft.report([Problem("OSI-V021", message, ("oml_version",), hint=hint)])
         return False
-    draft.report(_recoded(problem) for problem in tidy(_checker().problems(value), value))
+    if not value.keys() & set(oml_schema()["properties"]):
+        message = "this is not an Osiris pipeline: it has none of oml_version, name and steps"
+        draft.report([Problem("OSI-V020", message)])
+        return False
+    loaded = {problem.path for problem in draft.document.problems if problem.path}
+    found = [problem for problem in tidy(_checker().problems(value), value) if problem.path not in loaded]
+    draft.report(_recoded(problem, value, draft) for problem in found)
     draft.name = value["name"] if isinstance(value.get("name"), str) else ""
     _read_params(draft, value.get("params"))
     _read_steps(draft, value.get("steps"))
@@ -64,22 +71,36 @@ def read_outline(draft: Draft) -> bool:
     return True
 
 
-def _recoded(problem: Problem) -> Problem:
-    """Give the faults of certain keys the codes that explain them best."""
+def _recoded(problem: Problem, value: dict[str, Any], draft: Draft) -> Problem:
+    """Give the faults of certain keys the codes, and the mends, that explain them best."""
     path = problem.path
     if path == ("oml_version",):
-        message = f'"oml_version" must be "{OML_VERSION}", in quotes'
-        if problem.code == "OSI-V101":
-            message = f'"oml_version" is missing; write oml_version: "{OML_VERSION}"'
-        return replace(problem, code="OSI-V020", message=message, hint="")
+        missing = problem.code == "OSI-V101"
+        message = '"oml_version" is missing' if missing else f'"oml_version" must be "{OML_VERSION}", in quotes'
+        return replace(problem, code="OSI-V020", message=message, hint="", suggestion=None)
     if path == ("steps",) and problem.code == "OSI-V105":
         return replace(problem, code="OSI-V110", message="there are no steps")
+    if path == ("name",) and problem.code == "OSI-V105":
+        plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", str(value["name"])).strip("-_.")[:63]
+        return replace(problem, hint=f"for example: {plain}" if plain else "")
     if path[:1] == ("params",):
         return replace(problem, code="OSI-V133")
-    if len(path) == 3 and path[2] == "id" and problem.code == "OSI-V105":
+    if path[:1] == ("steps",) and len(path) == 3:
+        return _recoded_in_step(problem, draft)
+    return problem
+
+
+def _recoded_in_step(problem: Problem, draft: Draft) -> Problem:
+    written = draft.document.at(problem.path)
+    key = problem.path[2]
+    if key == "id" and problem.code == "OSI-V105":
         return replace(problem, code="OSI-V111")
-    if len(path) == 3 and path[2] == "connection" and problem.code == "OSI-V105":
-        return replace(problem, code="OSI-V127")
+    if key == "connection" and problem.code == "OSI-V105":
+        known = isinstance(written, str) and written in draft.session.connections.aliases()
+        suggestion, hint = (f"@{written}", f'write "@{written}"') if known else (None, "")
+        return replace(problem, code="OSI-V127", hint=hint, suggestion=suggestion)
+    if key == "needs" and isinstance(written, str) and STEP_ID.fullmatch(written):
+        return replace(problem, hint=f"write [{written}]", suggestion=f"[{written}]")
     return problem
 
 
@@ -125,6 +146,7 @@ def _draft_step(index: int, item: dict[str, Any]) -> DraftStep:
     identifier = _text(item.get("id"))
     return DraftStep(
         index=index,
+        written_id=identifier,
         id=identifier if identifier and STEP_ID.fullmatch(identifier) else None,
         component=_text(item.get("component")),
         mode=_text(item.get("mode")),

@@ -7,6 +7,7 @@ from typing import Any
 
 from osiris_core.catalog.model import Catalog, Column, Table
 from osiris_core.problems import Path, Problem, did_you_mean
+from osiris_core.validate.contracts import contract
 from osiris_core.validate.draft import Draft, DraftStep
 from osiris_core.validate.relations import UNKNOWN, Field, Relation, relation_of_table
 from osiris_core.validate.suggest import certain
@@ -95,6 +96,8 @@ def _use_problems(step: DraftStep, table: Table) -> Iterator[Problem]:
 
 def _selected(step: DraftStep, table: Table, draft: Draft) -> Relation:
     """The rows the step hands on; a column no Arrow type can carry is refused when asked for, else left out."""
+    if _unsettled(step):
+        return UNKNOWN
     wanted = step.config.get("columns")
     if isinstance(wanted, list) and wanted:
         chosen = [(index, table.column(str(name))) for index, name in enumerate(wanted)]
@@ -108,6 +111,12 @@ def _selected(step: DraftStep, table: Table, draft: Draft) -> Relation:
         message = f"these columns have types that cannot be carried and are left out: {', '.join(lost)}"
         draft.report_step(step, [Problem("OSI-V218", message, ("config", "table"), hint="name the columns to read")])
     return relation_of_table(table, [column.name for column in table.columns if column.arrow])
+
+
+def _unsettled(step: DraftStep) -> bool:
+    """Whether a key is unknown or repeated: what the step was meant to read is not known then."""
+    fields = contract(step.spec, step.mode).fields if step.spec is not None and step.mode is not None else frozenset()
+    return any(path == ("config",) or (path[:1] == ("config",) and path[1] not in fields) for path in step.faulty)
 
 
 def _field(name: str, table: Table) -> Field:

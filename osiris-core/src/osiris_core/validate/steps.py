@@ -47,7 +47,7 @@ def _spec(step: DraftStep, draft: Draft) -> Spec | None:
     if spec is None:
         message = f'there is no component "{step.component}"'
         near = certain(step.component, registry.names())
-        hint = f'did you mean "{near}"?' if near else registry.hint_for(step.component)
+        hint = f'did you mean "{near}"?' if near else _components_hint(draft)
         draft.report_step(step, [Problem("OSI-V120", message, ("component",), hint=hint, suggestion=near)])
         return _usable(near, step, draft) if near else None
     if step.mode in ("read", "write", "transform") and step.mode not in spec.modes:
@@ -56,6 +56,12 @@ def _spec(step: DraftStep, draft: Draft) -> Spec | None:
         hint = f"its modes: {', '.join(spec.modes)}"
         draft.report_step(step, [Problem("OSI-V121", message, ("mode",), hint=hint, suggestion=only)])
     return spec if step.mode in spec.modes else None
+
+
+def _components_hint(draft: Draft) -> str:
+    names = draft.session.registry.names()
+    known = f"known: {', '.join(names)}" if len(names) <= 12 else "osiris components list shows what there is"
+    return "; ".join([known, *draft.session.plugins.complaints()])
 
 
 def _usable(name: str, step: DraftStep, draft: Draft) -> Spec | None:
@@ -91,8 +97,8 @@ def _unknown_reference(path: Path, text: str, step: DraftStep, draft: Draft) -> 
     where = (*step.path, "config", *path)
     inside = text[2:-1].strip()
     if not inside.startswith("params."):
-        name = inside if inside.isidentifier() else "NAME"
-        hint = f"write ${{params.{name}}}; environment variables belong in osiris_connections.yaml"
+        near = certain(inside, draft.params)
+        hint = f"did you mean ${{params.{near}}}?" if near else "declare a parameter, and write ${params.NAME}"
         return Problem("OSI-V134", f"{text} is not a parameter of this pipeline", where, hint=hint)
     name = inside.removeprefix("params.")
     hint = did_you_mean(name, draft.params) or f"declare it: params: {{{name}: {{type: string}}}}"
@@ -168,14 +174,17 @@ def _config_problems(step: DraftStep, rules: Contract) -> Iterator[Problem]:
             message = f'a step may not set "{name}" of its connection'
             yield Problem("OSI-V308", message, ("config", name), on_key=True, hint="set it in osiris_connections.yaml")
     for problem in tidy(rules.checker.problems(own), own):
-        if not any(problem.path[: len(path)] == path for path in step.open):
+        silent = ("config", *problem.path) in step.faulty or any(
+            problem.path[: len(path)] == path for path in step.open
+        )
+        if not silent:
             yield problem.at("config")
 
 
 def _capability_problems(step: DraftStep, spec: Spec) -> Iterator[Problem]:
     for operation, path in _operations(step):
         support = spec.support(operation)
-        if support == "full":
+        if support == "full" or not step.sound(*path):
             continue
         words = "does not support" if support == "unsupported" else "does not implement"
         message = f"{spec.name} {words} {operation}"

@@ -19,7 +19,8 @@ def check_transform(step: DraftStep, draft: Draft) -> Relation:
     inputs = {name.lower(): relation for name, relation in step.inputs.items()}
     for path, select in step.selects.items():
         resolver = Resolver(lambda name, schema: None if schema else inputs.get(name.lower()), select.dialect)
-        found = resolver.resolve(select.tree)
+        resolved = resolver.resolve(select.tree)
+        found = UNKNOWN if resolver.missing else resolved
         draft.report_step(step, _missing_columns(step, path, select, resolver, draft))
     return found if len(step.selects) == 1 else UNKNOWN
 
@@ -33,7 +34,7 @@ def check_selects(step: DraftStep, catalog: Catalog, table: Table | None, draft:
         resolver = Resolver(names.relation, select.dialect)
         relation = resolver.resolve(select.tree)
         if own is None:
-            found = relation
+            found = UNKNOWN if resolver.missing else relation
         draft.report_step(step, _missing_tables(step, path, select, names, draft))
         draft.report_step(step, _missing_columns(step, path, select, resolver, draft))
     return found

@@ -85,6 +85,8 @@ def _fix(problem: Problem, document: Document) -> Fix | None:
     from osiris_core.oml.edit import scalar_text
     from osiris_core.validate.suggest import SYNONYMS, is_slip
 
+    if problem.code == "OSI-V103":
+        return Fix(*place[2:], problem.suggestion)
     word = str(problem.path[-1]) if problem.on_key else str(document.at(problem.path))
     meant = SYNONYMS.get(str(problem.path[-1]), {}).get(word) == problem.suggestion
     if not meant and not is_slip(word, problem.suggestion):

@@ -38,8 +38,8 @@ def validate(
     mode = mode or session.project.validation_mode
     draft = Draft(document, session, mode, given=dict(params or {}), problems=list(document.problems))
     if read_outline(draft):
-        check_graph(draft)
         check_steps(draft)
+        check_graph(draft)
         check_safety(draft)
         _check_sql(draft)
         if use_catalog and looks_at_catalogue(mode):

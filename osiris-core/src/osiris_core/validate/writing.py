@@ -109,7 +109,7 @@ def _column_problems(step: DraftStep, table: Table, rows: Relation) -> Iterator[
     if new and setting(step, "on_drift") not in ("add_columns", "ignore_new"):
         yield _new_columns(new, table, at)
     if rows.complete:
-        yield from _unfed_columns(table, rows, at)
+        yield from _unfed_columns(table, rows, at, set(map(str, step.config.get("merge_keys", ()))))
 
 
 def _new_columns(new: list[str], table: Table, at: Path) -> Problem:
@@ -120,9 +120,9 @@ def _new_columns(new: list[str], table: Table, at: Path) -> Problem:
     return Problem("OSI-V209", f'the table "{table.name}" has no column {shown}, which the rows bring', at, hint=hint)
 
 
-def _unfed_columns(table: Table, rows: Relation, at: Path) -> Iterator[Problem]:
+def _unfed_columns(table: Table, rows: Relation, at: Path, keys: set[str]) -> Iterator[Problem]:
     for column in table.columns:
         optional = column.nullable or column.has_default or column.generated
-        if not optional and rows.field(column.name) is None:
+        if not optional and rows.field(column.name) is None and column.name not in keys:
             message = f'"{table.name}" needs a value for "{column.name}", and the rows bring none'
             yield Problem("OSI-V215", message, at, hint="read or compute it, or give it a default")
