@@ -29,7 +29,7 @@ class Spool:
         return BatchStream(self._schema, self._read(), coerced=lambda: self._coerced, state=lambda: self._state)
 
     def _read(self) -> Iterator[pa.RecordBatch]:
-        with pa.memory_map(str(self._path)) as source, ipc.open_stream(source) as reader:
+        with pa.OSFile(str(self._path)) as source, ipc.open_stream(source) as reader:
             yield from reader
 
     def close(self) -> None:
