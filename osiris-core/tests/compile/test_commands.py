@@ -163,7 +163,7 @@ def test_offline_says_what_was_not_checked(shelf: Any, run: Any) -> None:
     done = run("discover", "@shop", "--offline")
     assert done.returncode == 0
     assert "orders" in done.stdout
-    assert "offline: what exists behind @shop was not checked since" in done.stderr
+    assert "note: offline: what exists behind @shop was not checked since" in done.stderr
 
 
 # -- doctor and connections ----------------------------------------------------------------------------

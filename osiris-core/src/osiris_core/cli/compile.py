@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from osiris_core.cli.options import add_pipeline_options, open_session
 from osiris_core.cli.output import emit_json
-from osiris_core.cli.pipeline import compile_file
+from osiris_core.cli.pipeline import validate_file
 from osiris_core.cli.text import aligned
 from osiris_core.errors import EXIT_OK
 
@@ -25,15 +25,16 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Compile; refuses exactly what ``osiris validate`` refuses, before anything is written."""
-    from osiris_core.compile import write_compiled
+    from osiris_core.compile import compile_pipeline, write_compiled
     from osiris_core.compile.meta import provenance
 
     session = open_session(args)
-    compiled = compile_file(args.file, session, args)
+    validation = validate_file(args.file, session, args)
+    compiled = compile_pipeline(validation, session)
     out = args.out or Path("build", compiled.name)
     write_compiled(compiled, out, meta=provenance(args.file, session))
     if args.json:
-        emit_json(_json(compiled, out))
+        emit_json({**_json(compiled, out), "problems": [problem.to_json() for problem in validation.problems]})
     else:
         print("\n".join(_lines(compiled, out)))
     return EXIT_OK

@@ -34,8 +34,8 @@ def run(args: Namespace) -> int:
     alias = alias_name(args.alias)
     wanted = Scope(tuple(args.table))
     catalogs = [session.catalogs.get(alias, component) for component in discoverable(session, alias)]
-    for note in session.catalogs.notes:
-        print_note(note)
+    for text in session.catalogs.notes:
+        print_note(f"note: {text}")
     chosen = [(catalog, [table for table in catalog.tables if wanted.matches(table.name)]) for catalog in catalogs]
     if args.table and not any(tables for _, tables in chosen):
         _refuse_unknown(alias, args.table, catalogs)

@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from osiris_core.cli.output import print_problems
+from osiris_core.cli.output import print_note, print_problems
 
 if TYPE_CHECKING:
     from osiris_core.compile import Compiled
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 
 def validate_file(path: Path, session: Session, args: Namespace) -> Validation:
-    """Validate with the command's options; warnings are shown at once, errors are left to who raises them."""
+    """Validate with the command's options; warnings and notes are shown, errors are left to who raises them."""
     from osiris_core.validate import validate
 
     validation = validate(path, session, mode=getattr(args, "mode", None), params=dict(getattr(args, "param", ())))
     if validation.ok and not args.json:
         print_problems(validation.problems, [validation.document])
+        for text in validation.notes:
+            print_note(f"note: {text}")
     return validation
 
 

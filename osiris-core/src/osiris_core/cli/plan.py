@@ -37,8 +37,8 @@ def run(args: Namespace) -> int:
     check_installed(compiled, session)
     with session.catalogs.one_look():
         steps = plan(compiled, session, lambda step: _catalog(session, step))
-    for note in session.catalogs.notes:
-        print_note(note)
+    for text in session.catalogs.notes if args.source.is_dir() else ():  # a file's were shown when it was validated
+        print_note(f"note: {text}")
     if args.json:
         planned = [step.to_json() for step in steps]
         emit_json({"name": compiled.name, "fingerprint": compiled.fingerprint, "steps": planned})

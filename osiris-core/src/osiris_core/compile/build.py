@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from osiris_core.canonical import canonical_json, fingerprint
 from osiris_core.catalog.model import Catalog, Table
 from osiris_core.compile.model import MANIFEST_VERSION, Compiled, manifest_fingerprint, schema_fingerprints
-from osiris_core.compile.tables import tables_of
+from osiris_core.compile.tables import schemas_of
 from osiris_core.errors import CompileError, ConfigurationError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def compile_pipeline(validation: Validation, session: Session) -> Compiled:
         catalog = validation.step_catalogs.get(step.id)
         parts.configs[step.id] = _compiled_config(step, spec, catalog, session)
         if catalog is not None:
-            parts.schemas[step.id] = _schemas(step, spec, catalog)
+            parts.schemas[step.id] = schemas_of(step, spec, catalog)
     manifest = _manifest(parts, session)
     ask_policies(manifest, session)
     return Compiled(manifest, parts.configs, parts.schemas)
@@ -77,12 +77,6 @@ def _compiled_config(step: StepView, spec: Spec, catalog: Catalog | None, sessio
             hint=f"a compile hook for {step.component} returned something that is not JSON",
         ) from error
     return dict(config)
-
-
-def _schemas(step: StepView, spec: Spec, catalog: Catalog) -> dict[str, Table | None]:
-    """The tables the step names, as they are now; None for one that does not exist yet."""
-    found = {name: catalog.table(name) for name in sorted(tables_of(step, spec))}
-    return {name: table.shape() if table else None for name, table in found.items()}
 
 
 def _manifest(parts: _Parts, session: Session) -> dict[str, Any]:

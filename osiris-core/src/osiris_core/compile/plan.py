@@ -70,7 +70,7 @@ def plan(compiled: Compiled, session: Session, ask: Ask) -> list[PlannedStep]:
 def _planned(step: StepView, compiled: Compiled, session: Session, catalog: Catalog | None) -> PlannedStep:
     spec = session.registry.spec(step.component)
     config = step.config
-    tables = tables_of(step, spec)
+    tables = tables_of(step, spec) or tuple(compiled.schemas.get(step.id, ()))
     writes = step.mode == "write"
     return PlannedStep(
         id=step.id,

@@ -1,7 +1,10 @@
-"""Which tables of its catalogue a step names."""
+"""Which tables of its catalogue a step reads or writes: those its config names, and those its SQL reads."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from osiris_core.catalog.model import Catalog, Table
 from osiris_core.drivers import StepView
 from osiris_core.spec import Spec
 from osiris_core.validate.roles import RoleTree
@@ -11,7 +14,37 @@ TABLE_ROLES = frozenset({"table", "path"})
 
 
 def tables_of(step: StepView, spec: Spec) -> tuple[str, ...]:
-    """Names of the tables the step reads or writes, each once, in the order of its config; none for a query."""
-    schema = spec.config_schema[step.mode]
-    found = (value for _, role, value in RoleTree.of(schema).find(step.config) if role in TABLE_ROLES)
-    return tuple(dict.fromkeys(value for value in found if isinstance(value, str)))
+    """Names of the tables the step's config names, each once, in its order; none for a query."""
+    return tuple(dict.fromkeys(name for _, name in _texts(step, spec, TABLE_ROLES)))
+
+
+def schemas_of(step: StepView, spec: Spec, catalog: Catalog) -> dict[str, Table | None]:
+    """The tables the step depends on, as they are now, by name; None for a named one that does not exist yet."""
+    found = {name: catalog.table(name) for name in tables_of(step, spec)}
+    if step.mode == "read":
+        found |= {table.name: table for table in _queried(step, spec, catalog)}
+    return {name: table.shape() if table else None for name, table in sorted(found.items())}
+
+
+def _queried(step: StepView, spec: Spec, catalog: Catalog) -> Iterator[Table]:
+    """Every table of ``catalog`` that the step's SQL reads, subqueries of its conditions included."""
+    for role, text in _texts(step, spec, frozenset({"sql", "sql_condition"})):
+        from osiris_core.sql import check_condition, parse_select
+
+        select = (parse_select if role == "sql" else check_condition)(text, spec.family)
+        yield from _known(catalog, {table.name for table in select.tables()})
+
+
+def _known(catalog: Catalog, names: set[str]) -> Iterator[Table]:
+    """Tables by the names SQL gives them: exactly, else without regard to case where that is no guess."""
+    for name in sorted(names):
+        alike = [table for table in catalog.tables if table.name.lower() == name.lower()]
+        exact = catalog.table(name)
+        if exact is not None or len(alike) == 1:
+            yield exact or alike[0]
+
+
+def _texts(step: StepView, spec: Spec, roles: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """``(role, text)`` of every text in the config that has one of ``roles``."""
+    found = RoleTree.of(spec.config_schema[step.mode]).find(step.config)
+    return ((role, value) for _, role, value in found if role in roles and isinstance(value, str))
