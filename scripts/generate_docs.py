@@ -262,7 +262,8 @@ def command_section(parser: ArgumentParser) -> Iterator[str]:
     actions = [action for action in parser._actions if action.dest not in COMMON and action.help != SUPPRESS]
     positional = [usage_of(action) for action in actions if not action.option_strings]
     yield f"## {parser.prog}"
-    yield "\n".join(line.replace("``", "`") for line in (parser.description or "").strip().splitlines())
+    if parser.description:
+        yield "\n".join(line.replace("``", "`") for line in parser.description.strip().splitlines())
     yield f"```text\n{' '.join([parser.prog, *positional])}\n```"
     rows = [f"| `{usage_of(action)}` | {help_of(action)} |" for action in actions if action.help]
     if rows:
