@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from osiris_core.testing.cli import clean_environment
+
 #: Installs a distribution: a plugin module with this source, and commands by entry-point name.
 Install = Callable[[str, str, dict[str, str]], None]
 
@@ -26,3 +28,9 @@ def install(tmp_path: Path) -> tuple[Install, dict[str, str]]:
         info.joinpath("entry_points.txt").write_text(f"[osiris]\n{name} = {name}\n[osiris.commands]\n{lines}")
 
     return add, {"PYTHONPATH": str(site)}
+
+
+@pytest.fixture
+def unmeasured() -> dict[str, str]:
+    """The environment of a process whose imports are looked at: coverage, in it, would import modules of its own."""
+    return {name: value for name, value in clean_environment().items() if not name.startswith("COV")}

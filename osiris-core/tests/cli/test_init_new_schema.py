@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from osiris_core.cli.new import connector_files
-from osiris_core.testing.cli import Osiris, clean_environment
+from osiris_core.testing.cli import Osiris
 
 FILES = {"osiris.yaml", "osiris_connections.yaml", "pipelines/example.yaml", ".gitignore", ".osiris/oml.schema.json"}
 
@@ -126,7 +126,9 @@ def test_every_placeholder_of_the_connector_is_filled() -> None:
     assert "osiris-my-shop" in files["pyproject.toml"]
 
 
-def test_a_new_connector_installs_and_passes_the_conformance_kit(osiris: Osiris, tmp_path: Path) -> None:
+def test_a_new_connector_installs_and_passes_the_conformance_kit(
+    osiris: Osiris, tmp_path: Path, unmeasured: dict[str, str]
+) -> None:
     made = osiris("new", "connector", "my_shop", "--json")
     assert made.returncode == 0, made.stderr
     package = tmp_path / "osiris-my-shop"
@@ -146,7 +148,7 @@ def test_a_new_connector_installs_and_passes_the_conformance_kit(osiris: Osiris,
     tests = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
         cwd=package,
-        env=clean_environment({**env, "PYTEST_ADDOPTS": "", "PYTEST_XDIST_WORKER": ""}),
+        env={**unmeasured, **env, "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         check=False,

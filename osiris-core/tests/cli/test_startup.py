@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from osiris_core.testing.cli import clean_environment
-
 HEAVY = (
     "jsonschema", "jsonschema_rs", "referencing", "pydantic", "yaml", "sqlglot", "pyarrow", "numpy", "pandas",
     "duckdb", "pymysql", "psycopg", "pgpq", "supabase", "postgrest", "httpx", "requests", "asyncio", "ssl",
@@ -25,12 +23,12 @@ print("\\n" + json.dumps([code, sorted(sys.modules)]))
 """
 
 
-def imported(directory: Path, *arguments: str) -> set[str]:
+def imported(directory: Path, env: dict[str, str], *arguments: str) -> set[str]:
     """Modules in a process that ran this command."""
     result = subprocess.run(
         [sys.executable, "-c", WRAPPER, *arguments],
         cwd=directory,
-        env=clean_environment(),
+        env=env,
         capture_output=True,
         text=True,
         check=True,
@@ -41,12 +39,12 @@ def imported(directory: Path, *arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("plugins", "list"), ("plugins", "list", "--json")])
-def test_no_heavy_module_is_imported(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    assert imported(tmp_path, *arguments) & set(HEAVY) == set()
+def test_no_heavy_module_is_imported(tmp_path: Path, unmeasured: dict[str, str], arguments: tuple[str, ...]) -> None:
+    assert imported(tmp_path, unmeasured, *arguments) & set(HEAVY) == set()
 
 
-def test_help_needs_next_to_nothing(tmp_path: Path) -> None:
-    modules = imported(tmp_path, "--help")
+def test_help_needs_next_to_nothing(tmp_path: Path, unmeasured: dict[str, str]) -> None:
+    modules = imported(tmp_path, unmeasured, "--help")
     assert modules & {"pluggy", "dataclasses", "inspect", "argparse", "osiris_core.errors"} == set()
     ours = {name for name in modules if name.startswith("osiris_")}
     assert ours == {
@@ -58,15 +56,15 @@ def test_help_needs_next_to_nothing(tmp_path: Path) -> None:
     }
 
 
-def test_listing_plugins_imports_no_driver(tmp_path: Path) -> None:
-    modules = imported(tmp_path, "plugins", "list")
+def test_listing_plugins_imports_no_driver(tmp_path: Path, unmeasured: dict[str, str]) -> None:
+    modules = imported(tmp_path, unmeasured, "plugins", "list")
     theirs = {name for name in modules if name.startswith("osiris_") and not name.startswith("osiris_core")}
     assert {name.partition(".")[2] for name in theirs} <= {"", "plugin"}, theirs
 
 
-def test_importing_the_package_imports_nothing_else(tmp_path: Path) -> None:
+def test_importing_the_package_imports_nothing_else(tmp_path: Path, unmeasured: dict[str, str]) -> None:
     code = "import sys; old = set(sys.modules); import osiris_core; print(sorted(set(sys.modules) - old))"
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], cwd=tmp_path, env=unmeasured, capture_output=True, text=True, check=True
     )
     assert result.stdout == "['__future__', 'osiris_core']\n"
