@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from osiris_core.errors import PluginError
 from osiris_core.plugins import Plugins
 from osiris_core.project import Project, checked_mode
 from osiris_core.registry import Registry
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from osiris_core.catalog.store import Catalogs
     from osiris_core.connection_fields import FamilySchema
     from osiris_core.connections import Connections
+    from osiris_core.spec import Spec
 
 
 class Session:
@@ -116,5 +118,13 @@ class Session:
     def _family_schema(self, family: str) -> FamilySchema | None:
         from osiris_core.connection_fields import FamilySchema
 
-        names = self.registry.families().get(family, ())
-        return FamilySchema.of(self.registry.spec(name) for name in names)
+        specs: list[Spec] = []
+        faults: list[PluginError] = []
+        for name in self.registry.families().get(family, ()):
+            try:
+                specs.append(self.registry.spec(name))
+            except PluginError as fault:  # somebody's broken component must not cost the family its connections
+                faults.append(fault)
+        if faults and not specs:
+            raise faults[0]
+        return FamilySchema.of(specs)

@@ -21,6 +21,7 @@ from osiris_core import (
     Plugins,
     Registry,
     Scope,
+    Session,
     Spec,
     StepView,
 )
@@ -268,3 +269,16 @@ def test_an_embedding_program_can_register_hooks_of_its_own() -> None:
     assert plugins.engine("mine").name == "mine"
     with pytest.raises(PluginError, match="colour"):
         plugins.register("wrong", Wrong())
+
+
+def test_a_broken_component_does_not_cost_its_family_the_connections(site: Any, tmp_path: Path) -> None:
+    site.add_owner("good", "good.table")
+    module = site.add_owner("intruder", "good.archive")
+    site.directory.joinpath(f"{module}.spec.yaml").write_text("nonsense")
+    (tmp_path / "osiris_connections.yaml").write_text("connections: {a: {component: good}}\n")
+    whole = Session.open(tmp_path, plugins=["good", "intruder"])
+    assert [problem.message for problem in whole.connections.problems] == [
+        'connection "a": components of good take no connection'
+    ]
+    with pytest.raises(PluginError, match=r"good\.archive|its spec is not valid"):
+        Session.open(tmp_path, plugins=["intruder"]).connections.resolve(["a"])

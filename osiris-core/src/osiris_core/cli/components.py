@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from osiris_core.cli.options import load_registry
 from osiris_core.cli.output import emit_json, print_note, print_problems, print_table
 
 if TYPE_CHECKING:
@@ -31,20 +32,9 @@ def run(args: argparse.Namespace) -> int:
     return commands[args.command](args)
 
 
-def _registry() -> Registry:
-    from osiris_core.plugins import Plugins
-    from osiris_core.registry import Registry
-
-    plugins = Plugins.load()
-    registry = Registry(plugins)
-    for complaint in plugins.complaints():
-        print_note(f"warning: {complaint}")
-    return registry
-
-
 # -- list ----------------------------------------------------------------------------------------------
 def _list(args: argparse.Namespace) -> int:
-    registry = _registry()
+    registry = load_registry(args)
     rows = [_row(registry, name) for name in registry.names()]
     if args.json:
         emit_json(rows)
@@ -97,7 +87,7 @@ def _capabilities(row: dict[str, Any]) -> str:
 def _spec(args: argparse.Namespace) -> int:
     from osiris_core.spec.schemas import component_schema
 
-    schema = component_schema(_registry().spec(args.name), args.mode)
+    schema = component_schema(load_registry(args).spec(args.name), args.mode)
     if args.format == "json" or args.json:
         emit_json(schema)
         return 0

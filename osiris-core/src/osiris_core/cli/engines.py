@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
+from osiris_core.cli.options import load_plugins
 from osiris_core.cli.output import emit_json, print_table
 
 
@@ -15,9 +16,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print name and title; an engine's code is not imported."""
-    from osiris_core.plugins import Plugins
-
-    engines = sorted(Plugins.load().engines(), key=lambda engine: engine.name)
+    engines = sorted(load_plugins(args).engines(), key=lambda engine: engine.name)
     if args.json:
         emit_json([{"name": engine.name, "title": engine.title, "target": engine.target} for engine in engines])
     else:

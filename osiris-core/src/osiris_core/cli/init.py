@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     if (root / ".gitignore").exists():
         del files[".gitignore"]
         print_note(".gitignore exists; see that it has .osiris/ and .env")
-    files[SCHEMA_FILE] = pretty_json(editor_schema())
+    files[SCHEMA_FILE] = pretty_json(editor_schema(args))
     for name, text in files.items():
         atomic.write_text(root / name, text)
     if args.json:

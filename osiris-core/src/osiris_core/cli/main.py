@@ -117,8 +117,6 @@ def _run(name: str, arguments: list[str]) -> int:
     parser = CommandParser(prog=f"osiris {name}", description=module.__doc__ or help_line)
     module.add_arguments(parser)
     parsed: argparse.Namespace = parser.parse_args(arguments, namespace=defaults())
-    if parsed.no_plugins:
-        os.environ["OSIRIS_PLUGINS"] = ""
     code: int = module.run(parsed)
     return code
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from osiris_core.plugins import Plugins
+    from osiris_core.registry import Registry
     from osiris_core.session import Session
 
 
@@ -39,6 +41,25 @@ def parameter(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise ArgumentTypeError(f'"{text}" is not NAME=VALUE')
     return name, value
+
+
+def load_plugins(args: Namespace) -> Plugins:
+    """Every plugin that the policy allows, for commands that need no project."""
+    from osiris_core.plugins import Plugins
+
+    return Plugins.load(() if args.no_plugins else None)
+
+
+def load_registry(args: Namespace) -> Registry:
+    """The registry over ``load_plugins``; plugins that are not as they should be are named on stderr."""
+    from osiris_core.cli.output import print_note
+    from osiris_core.registry import Registry
+
+    plugins = load_plugins(args)
+    registry = Registry(plugins)
+    for complaint in plugins.complaints():
+        print_note(f"warning: {complaint}")
+    return registry
 
 
 def open_session(args: Namespace) -> Session:

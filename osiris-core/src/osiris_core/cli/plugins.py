@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from osiris_core.cli.options import load_plugins
 from osiris_core.cli.output import emit_json, print_table
 
 
@@ -15,9 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the states; a broken plugin is information here, not a failure."""
-    from osiris_core.plugins import Plugins
-
-    statuses = Plugins.load().statuses()
+    statuses = load_plugins(args).statuses()
     if args.json:
         emit_json([status.to_json() for status in statuses])
         return 0

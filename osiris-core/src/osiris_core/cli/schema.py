@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from osiris_core.cli.options import load_registry
 from osiris_core.cli.output import emit_json, print_note
 
 
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from osiris_core import atomic
     from osiris_core.canonical import pretty_json
 
-    schema = _published(PUBLISHED[args.of]) if PUBLISHED[args.of] else editor_schema()
+    schema = _published(PUBLISHED[args.of]) if PUBLISHED[args.of] else editor_schema(args)
     if args.out is None:
         emit_json(schema)
         return 0
@@ -56,13 +57,8 @@ def _published(path: str) -> object:
     return json.loads(Path(__file__).parents[1].joinpath(path).read_text(encoding="utf-8"))
 
 
-def editor_schema() -> dict[str, object]:
+def editor_schema(args: argparse.Namespace) -> dict[str, object]:
     """The schema of pipelines over every installed component that can be used."""
-    from osiris_core.plugins import Plugins
-    from osiris_core.registry import Registry
     from osiris_core.spec.pipeline_schema import pipeline_schema
 
-    plugins = Plugins.load()
-    for complaint in plugins.complaints():
-        print_note(f"warning: {complaint}")
-    return pipeline_schema(Registry(plugins).specs().values())
+    return pipeline_schema(load_registry(args).specs().values())
