@@ -288,3 +288,24 @@ def test_drivers_that_are_blocked_are_interrupted(lab: Any, lab_module: Any) -> 
     result = lab.run(lab.read("orders"), lab.write("load", "orders"), cancelled=lambda: time.monotonic() > asked)
     assert result.status == "cancelled"
     assert time.monotonic() - asked < 2
+
+
+def test_a_driver_that_cannot_be_loaded_is_found_before_anything_is_read(lab: Any, lab_module: Any) -> None:
+    lab.table("orders", 2)
+    loaded = lab.registry.driver
+
+    def driver(name: str) -> Any:
+        from osiris_core.errors import PluginError
+
+        if name == "lab.broken":
+            raise PluginError("the driver of lab.broken needs a module that is not installed")
+        return loaded(name)
+
+    lab.registry.driver = driver
+    result = lab.run(
+        lab.read("orders"),
+        lab.write("load", "orders"),
+        {**lab.write("other", "orders"), "component": "lab.broken"},
+    )
+    assert (result.status, result.exit_code) == ("failed", 5)
+    assert lab_module.CALLS == []

@@ -404,3 +404,35 @@ def test_a_worker_on_a_lease_stops_when_its_parent_is_gone(project: Any) -> None
     assert time.monotonic() - begun < 15
     assert json.loads(done.stdout.splitlines()[-1])["result"]["status"] == "cancelled"
     assert project.rows("load") == []
+
+
+def test_policies_are_asked_before_a_compiled_directory_runs(project: Any) -> None:
+    simple(project)
+    project.osiris("compile", "p.yaml", "--out", "out", cwd=project.directory, env=project.env)
+    module = project.directory.parent / "site" / "osiris_lab.py"
+    policy = """
+@hookimpl
+def osiris_check_manifest(manifest):
+    from osiris_core.problems import Problem
+    yield Problem("OSI-M090", "not on Mondays", ("steps",))
+"""
+    module.write_text(module.read_text() + policy)
+    done = project.run("out")
+    assert (done.returncode, "not on Mondays" in done.stderr) == (3, True)
+    assert project.records() == []
+
+
+def test_what_a_killed_run_spooled_is_removed_by_the_next(project: Any) -> None:
+    project.table("orders", 5)
+    fail = {"phase": "stage", "kind": "kill", "times": 1}
+    project.pipeline(
+        project.read("orders"),
+        project.write("one", "orders", create="if_missing", fail=fail),
+        project.write("two", "orders", create="if_missing"),
+    )
+    assert project.run("p.yaml").returncode == -signal.SIGKILL
+    (killed,) = project.records()
+    assert (killed.path / "work" / "orders.arrows").exists()
+    assert project.run("p.yaml").returncode == 0
+    assert not (killed.path / "work").exists()
+    assert project.rows("one") == project.rows("two") == [1, 2, 3, 4, 5]

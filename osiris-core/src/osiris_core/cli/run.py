@@ -77,8 +77,9 @@ def _compiled(args: Namespace, session: Session) -> tuple[Compiled, str]:
     table that the second one compiles against.
     """
     from osiris_core.cli.pipeline import validate_file
-    from osiris_core.compile import compile_pipeline, load_compiled
+    from osiris_core.compile import compile_pipeline
     from osiris_core.run.identity import pipeline_identity
+    from osiris_core.run.runner import load_checked
 
     if args.source.is_dir():
         if args.param:
@@ -87,7 +88,7 @@ def _compiled(args: Namespace, session: Session) -> tuple[Compiled, str]:
                 code="OSI-V050",
                 hint="compile again with other parameters",
             )
-        compiled = load_compiled(args.source)
+        compiled = load_checked(args.source, session)
         return compiled, compiled.fingerprint
     _refuse_missing_secrets(args, session)
     validation = validate_file(args.source, session, args)

@@ -50,7 +50,7 @@ def explain(fault: StepFault, redactor: Redactor, *, moved: bool) -> OsirisError
     cause = fault.cause
     if isinstance(cause, OsirisError):
         return _after_rows(cause) if moved and isinstance(cause, ConnectError) else cause
-    known = _map(fault.driver, cause)
+    known = _map(fault.driver, cause, moved=moved)
     if known is not None:
         return _from_fault(known, redactor, moved=moved)
     return RunError(
@@ -70,7 +70,7 @@ def to_json(error: OsirisError) -> dict[str, Any]:
     }
 
 
-def _map(driver: Driver, cause: BaseException) -> Fault | None:
+def _map(driver: Driver, cause: BaseException, *, moved: bool) -> Fault | None:
     """What the driver says about ``cause`` or what caused that; then what Python itself says."""
     seen: BaseException | None = cause
     while seen is not None:
@@ -78,14 +78,14 @@ def _map(driver: Driver, cause: BaseException) -> Fault | None:
             known = driver.map_error(seen)
         except Exception:  # a broken mapper must not hide the error it was asked about
             known = None
-        known = known or _builtin(seen)
+        known = known or _builtin(seen, moved=moved)
         if known is not None:
             return known
         seen = seen.__cause__ or seen.__context__
     return None
 
 
-def _builtin(error: BaseException) -> Fault | None:
+def _builtin(error: BaseException, *, moved: bool) -> Fault | None:
     from osiris_core.drivers import Fault
 
     text = _one_line(str(error)) or type(error).__name__
@@ -94,7 +94,8 @@ def _builtin(error: BaseException) -> Fault | None:
     if isinstance(error, MemoryError):
         return Fault("OSI-R011", "out of memory", "lower --parallel or give the process more memory")
     if isinstance(error, ConnectionError | TimeoutError):
-        return Fault("OSI-C010", f"the connection was lost: {text}", retryable=True, kind="connection")
+        code = "OSI-R020" if moved else "OSI-C010"
+        return Fault(code, f"the connection was lost: {text}", retryable=True, kind="connection")
     if isinstance(error, OSError):
         return Fault("OSI-R012", f"a file cannot be used: {text}")
     return None

@@ -72,10 +72,10 @@ class Feed:
     def parts(self) -> Iterator[Metered]:
         """What the writer stages, one call of ``stage`` each: one stream, or one per partition of a plain read."""
         step = self._run.plan.steps[self._sink.source]
-        self._run.reports[step.id].reset()
-        partitions = self._partitions(step) if step.id not in self._run.plan.shared else []
-        if len(partitions) > 1 and self._run.request.parallel == 1 and not self._run.request.prefetch_bytes:
-            for partition in partitions:
+        alone = self._run.request.parallel == 1 and not self._run.request.prefetch_bytes
+        if _is_partitioned(step) and alone and step.id not in self._run.plan.shared:
+            self._run.reports[step.id].reset()
+            for partition in self._partitions(step):
                 yield self._read(step, partition)
         else:
             yield self._prefetched(step.id)
@@ -98,9 +98,9 @@ class Feed:
         self._run.reports[step.id].reset()
         if step.mode == "transform":
             return self._transform(step)
+        if not _is_partitioned(step):
+            return self._read(step, None)
         partitions = self._partitions(step)
-        if len(partitions) <= 1:
-            return self._read(step, partitions[0] if partitions else None)
         openers = [partial(self._read, step, partition) for partition in partitions]
         return self._merged(step.id, openers, threads=self._run.request.parallel, max_bytes=QUEUE_BYTES)
 
@@ -114,8 +114,7 @@ class Feed:
 
     def _read(self, step: RunStep, partition: Partition | None) -> Metered:
         driver = self._run.driver(step)
-        expected = self._run.expected_rows.get(step.id)
-        self._run.reports[step.id].start(**({"expected_rows": expected} if expected is not None else {}))
+        self._start(step)
         context = self._run.context(step, self._sink.step.id, self._state.get(step.id))
         with driver_call(step.id, driver):
             stream = driver.open_reader(self._run.connection(step), step.config, context, partition)
@@ -123,12 +122,15 @@ class Feed:
         self._readers[step.id] = metered
         return metered
 
+    def _start(self, step: RunStep) -> None:
+        expected = self._run.expected_rows.get(step.id)
+        self._run.reports[step.id].start(**({"expected_rows": expected} if expected is not None else {}))
+
     def _partitions(self, step: RunStep) -> list[Partition]:
-        if step.mode != "read" or "partition" not in step.config or step.is_incremental:
-            return []
         driver = self._run.driver(step)
+        context = self._run.context(step, self._sink.step.id)
+        self._start(step)
         with driver_call(step.id, driver):
-            context = self._run.context(step, self._sink.step.id)
             return driver.plan_partitions(self._run.connection(step), step.config, context)
 
     def _merged(self, step_id: str, openers: Sequence[Callable[[], Metered]], threads: int, max_bytes: int) -> Metered:
@@ -176,3 +178,8 @@ class Feed:
         for stream in reversed(self._streams):
             with driver_call(stream.step, self._run.driver(self._run.plan.steps[stream.step])):
                 stream.close()
+
+
+def _is_partitioned(step: RunStep) -> bool:
+    """Whether the step is read in ranges. What is left of an incremental read is not worth it, and has one state."""
+    return step.mode == "read" and "partition" in step.config and not step.is_incremental

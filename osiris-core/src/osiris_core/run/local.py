@@ -79,6 +79,8 @@ class _LocalRun:
                 },
             )
         )
+        for step in plan.steps.values():
+            run.driver(step)  # what is broken or not installed is found before anything is read
         refuse_drift(run, compiled.schemas)
         if not request.dry_run and plan.sinks:
             with _spools(run) as spools:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +43,10 @@ class RunRecord:
     @property
     def run_id(self) -> str:
         return self.path.name
+
+    def remove_scratch_of(self, run_id: str) -> None:
+        """Remove what a killed run left in its scratch directory; its record stays."""
+        shutil.rmtree(self.path.parent / run_id / "work", ignore_errors=True)
 
     def events(self) -> list[dict[str, Any]]:
         """Every whole line of the event log; a line cut short by a kill is left out."""

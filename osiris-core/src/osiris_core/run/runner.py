@@ -83,12 +83,20 @@ def run_compiled(
     Raises CompileError when the directory was edited or does not fit this installation, SecretError naming every
     missing secret, InvalidInputError for an unknown engine. What a step does ends up in the outcome.
     """
-    from osiris_core.compile import load_compiled
-
-    compiled = load_compiled(directory)
+    compiled = load_checked(directory, session)
     observers = (progress,) if progress else ()
     options = options or RunOptions(engine, run_key, parallel, observers=observers)
     return run_loaded(compiled, session, options, identity=compiled.fingerprint)
+
+
+def load_checked(directory: Path, session: Session) -> Compiled:
+    """A compiled directory, its fingerprints verified and the policy plugins asked. Raises CompileError."""
+    from osiris_core.compile import load_compiled
+    from osiris_core.compile.build import ask_policies
+
+    compiled = load_compiled(directory)
+    ask_policies(compiled.manifest, session)
+    return compiled
 
 
 def run_loaded(
@@ -106,6 +114,8 @@ def run_loaded(
     with RunKeys(session.project.state_dir, identity) as keys, watch or SignalWatch() as signals:
         claim = Claim(f"dry-{run_id}", None) if options.dry_run else keys.claim(run_id, options.run_key)
         record = RunRecord.create(session.project.state_dir, run_id)
+        if claim.previous_run:
+            record.remove_scratch_of(claim.previous_run)
         request = _request(compiled, session, options, record, claim, connections)
         outcome = _Run(request, runner, session, options, signals, record).run()
         if outcome.result.status == "success" and not options.dry_run:
@@ -204,6 +214,7 @@ class _Run:
         thread.join(GRACE)
         if thread.is_alive():
             self._end_cancelled()
+            os.write(2, b"the run did not stop in time and was ended; what it had not committed is rolled back\n")
             os._exit(128 + self._signals.signal_number)
         result = self._settled()
         self._end(result)
