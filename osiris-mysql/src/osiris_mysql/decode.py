@@ -144,30 +144,30 @@ def _no_year_zero(array: pa.Array, number: pa.DataType, first: int) -> pa.Array:
 
 def _time(values: Values, kind: MySQLType) -> pa.Array:
     """``-838:59:59.000000`` as microseconds; everything but the hours has a fixed distance from the end."""
-    text, null = values.memory, values.mask
-    fraction = np.where(text[values.end - 3] == ord(":"), 0, _fraction_length(values))
-    seconds_end = values.end - np.where(fraction > 0, fraction + 1, 0).astype(np.int32)
-    negative = text[values.start] == ord("-")
-    first = values.start + negative
+    text = values.memory
+    # A NULL may lie at the memory's end; its place is computed with, and then masked, like any other.
+    first, end = (np.where(values.mask, 0, edge) for edge in (values.start, values.end))
+    fraction = _fraction_length(text, end)
+    end = end - np.where(fraction > 0, fraction + 1, 0)
+    negative = text[first] == ord("-")
     hours = np.zeros(len(first), np.int64)
     for back in (9, 8, 7):  # up to three digits before :MM:SS
-        at = seconds_end - back
-        hours = np.where(at >= first, hours * 10 + _digit(text, at), hours)
-    minutes = _digit(text, seconds_end - 5) * 10 + _digit(text, seconds_end - 4)
-    seconds = _digit(text, seconds_end - 2) * 10 + _digit(text, seconds_end - 1)
+        hours = np.where(end - back >= first + negative, hours * 10 + _digit(text, end - back), hours)
+    minutes = _digit(text, end - 5) * 10 + _digit(text, end - 4)
+    seconds = _digit(text, end - 2) * 10 + _digit(text, end - 1)
     micros = np.zeros(len(first), np.int64)
-    for place in range(6):
-        digit = _digit(text, np.minimum(seconds_end + 1 + place, len(text) - 1))
+    for place in range(int(fraction.max(initial=0))):
+        digit = _digit(text, np.minimum(end + 1 + place, len(text) - 1))
         micros += np.where(place < fraction, digit, 0) * 10 ** (5 - place)
     whole = ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros
-    return _fixed(values, pa.duration("us"), np.where(null, 0, np.where(negative, -whole, whole)))
+    return _fixed(values, pa.duration("us"), np.where(negative, -whole, whole))
 
 
-def _fraction_length(values: Values) -> NDArray[np.int64]:
-    """Digits after the decimal point of a time, 0 without one."""
-    length = np.zeros(len(values.start), np.int64)
+def _fraction_length(text: Bytes, end: Positions) -> Positions:
+    """Digits after the decimal point of a time that ends at ``end``, 0 without one."""
+    length = np.zeros(len(end), np.int32)
     for digits in range(1, 7):
-        length[values.memory[values.end - 1 - digits] == ord(".")] = digits
+        length[text[end - 1 - digits] == ord(".")] = digits
     return length
 
 
