@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_hex
 
 
 def write_bytes(path: Path, data: bytes, *, sync: bool = True) -> None:
@@ -18,7 +15,7 @@ def write_bytes(path: Path, data: bytes, *, sync: bool = True) -> None:
     that holds when the process dies, not when the machine does: for what can be made again. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{token_hex(6)}.tmp")
+    temporary = _sibling(path)
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             file.write(data)
@@ -43,11 +40,12 @@ def new_directory(path: Path) -> Iterator[Path]:
     What was at ``path`` is moved away first and deleted afterwards, so ``path`` is at every moment the whole old
     directory, the whole new one, or (for one instant) absent. When the block raises, nothing has changed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    from shutil import rmtree  # not above: who only writes a file need not wait for it
+
+    scratch = _sibling(path)
+    new, old = scratch / "new", scratch / "old"
+    new.mkdir(parents=True)
     try:
-        new, old = scratch / "new", scratch / "old"
-        new.mkdir()
         yield new
         if path.exists():
             path.rename(old)
@@ -58,4 +56,9 @@ def new_directory(path: Path) -> Iterator[Path]:
                 old.rename(path)
             raise
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        rmtree(scratch, ignore_errors=True)
+
+
+def _sibling(path: Path) -> Path:
+    """A hidden name beside ``path`` that nobody else uses."""
+    return path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")

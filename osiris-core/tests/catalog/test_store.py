@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -254,6 +255,18 @@ def test_a_damaged_entry_heals(shelf: Any, damage: Any) -> None:
     assert shelf.calls() == [PROBE, DISCOVER]
     get(shelf)
     assert shelf.calls() == [PROBE], "the entry was written anew"
+
+
+def test_entries_that_nobody_renews_are_forgotten(shelf: Any) -> None:
+    get(shelf)
+    (entry,) = shelf.cached()
+    old, young = entry.with_name("old.json"), entry.with_name("young.json")
+    for path, days in ((old, 31), (young, 29)):
+        path.write_text("{}")
+        moment = datetime.now(UTC).timestamp() - days * 86400
+        os.utime(path, (moment, moment))
+    get(shelf, refresh=True)
+    assert {path.name for path in shelf.cached()} == {entry.name, "young.json"}
 
 
 def test_an_entry_describes_itself_and_holds_no_secret_and_no_row(shelf: Any) -> None:

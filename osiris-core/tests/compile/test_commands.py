@@ -82,6 +82,14 @@ def test_plan_tells_what_a_run_would_do(shelf: Any, run: Any) -> None:
     assert "~100,000 rows" in text
 
 
+def test_plan_says_which_table_is_made(shelf: Any, run: Any) -> None:
+    shelf.tables("ware")
+    edit(shelf.pipeline, "write_mode: merge, merge_keys: [id]", "write_mode: append, create: if_missing")
+    steps = json.loads(run("plan", "copy.yaml", "--json").stdout)["steps"]
+    assert steps[1]["notes"] == ['table "orders" does not exist yet and is made']
+    assert steps[1]["warnings"] == []
+
+
 def test_plan_of_a_compiled_directory_warns_of_drift(shelf: Any, run: Any) -> None:
     assert run("compile", "copy.yaml", "--out", "out").returncode == 0
     shelf.alter("shop", columns=(Column("id", "bigint", "int64", nullable=False),))

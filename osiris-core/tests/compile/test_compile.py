@@ -336,6 +336,13 @@ def test_another_plugin_version_is_a_lock_mismatch(shelf: Any) -> None:
     assert (caught.value.code, caught.value.exit_code) == ("OSI-M006", 3)
 
 
+def test_a_policy_of_the_place_that_runs_it_is_asked_too(shelf: Any) -> None:
+    compiled, session = compiled_in(shelf), shelf.session()
+    session.plugins.register("policy", Policy())
+    with pytest.raises(CompileError, match="@ware is read-only"):
+        check_installed(compiled, session)
+
+
 def test_another_spec_is_a_lock_mismatch(shelf: Any) -> None:
     session = shelf.session()
     compiled = compiled_in(shelf, session)

@@ -16,6 +16,7 @@ from osiris_core.canonical import fingerprint
 from osiris_core.catalog.model import Catalog
 
 ENTRY_VERSION = 1
+KEPT_SECONDS = 30 * 24 * 3600
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -88,7 +89,19 @@ def write_entry(root: Path, question: Question, entry: Entry) -> None:
         "checksum": _checksum(catalog),
         "catalog": catalog,
     }
-    atomic.write_text(entry_path(root, question), json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    path = entry_path(root, question)
+    atomic.write_text(path, json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n", sync=False)
+    _forget_old(path.parent, entry.discovered_at)
+
+
+def _forget_old(folder: Path, now: datetime) -> None:
+    """Remove answers that nobody renewed for long: to questions about an earlier host, spec or scope."""
+    for path in folder.glob("*.json"):
+        try:
+            if now.timestamp() - path.stat().st_mtime > KEPT_SECONDS:
+                path.unlink()
+        except OSError:  # another process was faster
+            continue
 
 
 def _checksum(catalog: Any) -> str:

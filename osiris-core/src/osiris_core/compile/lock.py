@@ -1,10 +1,10 @@
-"""Whether this installation is the one a manifest was compiled with."""
+"""Whether this installation is the one a manifest was compiled with, and allows it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from osiris_core.compile.build import distributions
+from osiris_core.compile.build import ask_policies, distributions
 from osiris_core.compile.model import Compiled
 from osiris_core.errors import CompileError
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def check_installed(compiled: Compiled, session: Session) -> None:
-    """Refuse to run with other plugins than those compiled with.
+    """Refuse to run with other plugins than those compiled with, or what a policy plugin of this place objects to.
 
-    Raises CompileError that names every distribution and spec which differs, PluginError and InvalidInputError for
-    a component that is broken or not installed at all.
+    Raises CompileError that names every distribution and spec which differs, or every objection; PluginError and
+    InvalidInputError for a component that is broken or not installed at all.
     """
     specs = compiled.manifest["fingerprints"]["specs"]
     installed = distributions(session, specs)
@@ -33,3 +33,4 @@ def check_installed(compiled: Compiled, session: Session) -> None:
     ]
     if faults:
         raise CompileError("; ".join(faults), code="OSI-M006", hint="install what was compiled with, or compile again")
+    ask_policies(compiled.manifest, session)

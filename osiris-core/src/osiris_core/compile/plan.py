@@ -13,6 +13,7 @@ from osiris_core.compile.tables import tables_of
 from osiris_core.drivers import StepView
 
 if TYPE_CHECKING:
+    from osiris_core.drivers import Driver
     from osiris_core.session import Session
     from osiris_core.spec import Spec
 
@@ -83,7 +84,7 @@ def _planned(step: StepView, compiled: Compiled, session: Session, catalog: Cata
         keys=tuple(config.get("merge_keys", ())),
         delivery=delivery(spec, config) if writes else None,
         approximate_rows=_rows(catalog, tables, config) if step.mode == "read" else None,
-        notes=tuple(session.registry.driver(step.component).plan_step(step, spec, catalog)),
+        notes=(*_new_tables(step, compiled, catalog), *_driver(session, step).plan_step(step, spec, catalog)),
         warnings=tuple(_warnings(step, compiled, catalog)),
     )
 
@@ -105,15 +106,21 @@ def _rows(catalog: Catalog | None, tables: tuple[str, ...], config: Mapping[str,
     return min(table.approximate_rows, limit) if isinstance(limit, int) else table.approximate_rows
 
 
+def _driver(session: Session, step: StepView) -> Driver:
+    return session.registry.driver(step.component)
+
+
+def _new_tables(step: StepView, compiled: Compiled, catalog: Catalog | None) -> Iterator[str]:
+    for name, table in compiled.schemas.get(step.id, {}).items():
+        if table is None and catalog is not None and catalog.table(name) is None:
+            yield f'table "{name}" does not exist yet and is made'
+
+
 def _warnings(step: StepView, compiled: Compiled, catalog: Catalog | None) -> Iterator[str]:
     """Drift since the compile, in the words that a run would refuse with."""
     if catalog is None:
         return
-    for name, table in compiled.schemas.get(step.id, {}).items():
-        now = catalog.table(name)
-        if table is None:
-            if now is None and step.mode == "write":
-                yield f'table "{name}" does not exist yet and will be created'
-            continue
-        for change in compare(table, now):
+    known = {name: table for name, table in compiled.schemas.get(step.id, {}).items() if table is not None}
+    for name, table in known.items():
+        for change in compare(table, catalog.table(name)):
             yield f"{change.message} since the compile" + (f" ({change.hint})" if change.hint else "")
