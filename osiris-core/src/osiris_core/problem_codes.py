@@ -497,6 +497,12 @@ _code(
     mend="Name the columns to read, or convert the others in a query.",
 )
 _code(
+    "OSI-V219", "catalog", "The channel cannot do this",
+    why="The step goes over REST, where a request is the largest thing that happens at once.",
+    mend="Use a connection with the SQL channel, or leave the setting out.",
+    example="channel: rest with write_mode: replace → channel: sql",
+)
+_code(
     "OSI-V290", "catalog", "The catalogue could not be consulted", exit_code=EXIT_CONFIGURATION,
     why="The system behind the connection did not answer, so what depends on it was not checked.",
     mend="Run `osiris doctor`. --mode off leaves these checks out.",

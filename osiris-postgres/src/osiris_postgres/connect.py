@@ -19,6 +19,7 @@ class Place:
     """Where a step works: the client's keywords, the schema of the tables and that of the ledger.
 
     ``hide_ledger``: whether the ledger is closed to everybody but its owner (row level security).
+    ``after_ddl``: a statement to run in a transaction that made a table or a column, or ``""``.
     """
 
     keywords: Mapping[str, Any]
@@ -26,6 +27,7 @@ class Place:
     ledger_schema: str
     statement_timeout_ms: int = 0
     hide_ledger: bool = False
+    after_ddl: str = ""
 
 
 def place_of(connection: Connection) -> Place:
@@ -44,6 +46,8 @@ def place_of(connection: Connection) -> Place:
     for name in ("password", "sslrootcert"):
         if text(name):
             keywords[name] = text(name)
+    if keywords["sslmode"] == "verify-full":
+        keywords.setdefault("sslrootcert", "system")
     return Place(
         keywords=keywords,
         schema=schema,

@@ -155,6 +155,8 @@ class TableWriter:
         return self._reload()
 
     def _reload(self) -> Relation:
+        if self._place.after_ddl:
+            self._open().execute(self._place.after_ddl)
         relation = self._relation = self._load()
         if relation is None:
             raise RunError(f"table {self._entry.table} is not visible to its own writer", code="OSI-X001")

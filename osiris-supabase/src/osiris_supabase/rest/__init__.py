@@ -1,0 +1,1 @@
+"""The REST channel: PostgREST through the unmodified supabase client."""
