@@ -698,6 +698,11 @@ _code(
     why="A pooler in transaction mode gives each transaction another server session, and something needed the same.",
     mend="Use the pooler in session mode (Supabase: port 5432), or the direct host.",
 )
+_code(
+    "OSI-C049", "configuration", "The key may not write",
+    why="A publishable (anon) key is for browsers: under row level security its writes are refused or do nothing.",
+    mend="Use the secret key (sb_secret_… or service_role) of the project's API settings.",
+)
 
 # -- P0xx: plugins and specs -------------------------------------------------------------------------------
 _code(
@@ -962,6 +967,11 @@ _code(
     "OSI-R110", "run", "A geometry lost its SRID",
     why="Geometries travel as plain WKB, which has no place for the reference system.",
     mend="Set the SRID in the target, or leave the column out.",
+)
+_code(
+    "OSI-R111", "run", "A column cannot be a cursor, or divide a read",
+    why="It must be read, and have one order that both sides agree on.",
+    mend="Choose a numeric, date or timestamp column, and a lag of its kind.",
 )
 _code(
     "OSI-R120", "run", "A text holds the character U+0000",

@@ -21,7 +21,8 @@ from osiris_postgres.types import ReadColumn, is_binary, read_column
 #: Beyond this an integer travels as text: not every JSON reader keeps it.
 _SAFE_INTEGER = 2**53
 _INTERVAL = re.compile(
-    r"(?:([-+]?\d+) years? ?)?(?:([-+]?\d+) mons? ?)?(?:([-+]?\d+) days? ?)?(?:([-+]?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?"
+    r"(?:([-+]?\d+) years? ?)?(?:([-+]?\d+) mons? ?)?(?:([-+]?\d+) days? ?)?"
+    r"(?:([-+]?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?"
 )
 _US_PER_SECOND, _US_PER_MINUTE, _US_PER_HOUR = 1_000_000, 60_000_000, 3_600_000_000
 
@@ -123,26 +124,29 @@ def asked_as_text(column: ReadColumn) -> bool:
 def from_json(column: ReadColumn, values: list[Any]) -> pa.Array:
     """A column of a page. Raises RunError naming it for a value that Arrow cannot hold."""
     storage = column.field.type
+    decode = _DECODERS.get(column.wire, _same)
+    if osiris_type(column.field) == "decimal":
+        decode = _plain_decimal
     try:
-        if column.wire == "bytes":
-            return pa.array([None if text is None else bytes.fromhex(text[2:]) for text in values], storage)
-        if column.wire in ("float4", "float8"):
-            return pa.array([None if text is None else float(text) for text in values], pa.float64()).cast(storage)
-        if column.wire == "text" and osiris_type(column.field) == "decimal":
-            return pa.array([None if text is None else format(Decimal(text), "f") for text in values], storage)
-        if column.wire == "timestamp" and storage.tz:
-            return pa.array([None if text is None else _zoned(text) for text in values], pa.string()).cast(storage)
-        if column.wire == "interval":
-            return pa.array([None if text is None else _parsed_interval(text) for text in values], storage)
-        if column.wire in ("timestamp", "date", "time"):
-            return pa.array(values, pa.string()).cast(storage)
-        return pa.array(values, storage)
+        decoded = [None if value is None else decode(value) for value in values]
+        if column.wire in ("date", "time", "timestamp"):
+            zoned = pa.types.is_timestamp(storage) and storage.tz
+            return pa.array([_zoned(v) if zoned and v else v for v in decoded], pa.string()).cast(storage)
+        return pa.array(decoded, storage)
     except (pa.ArrowInvalid, ValueError, TypeError) as error:
         raise RunError(
             f'column "{column.field.name}" has a value that {storage} cannot hold: {error}',
             code="OSI-R102",
             hint="use the SQL channel, or leave the rows out with where",
         ) from error
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _plain_decimal(text: str) -> str:
+    return format(Decimal(text), "f")
 
 
 def _zoned(text: str) -> str:
@@ -160,6 +164,15 @@ def _parsed_interval(text: str) -> pa.MonthDayNano:
     microseconds += int(seconds or 0) * _US_PER_SECOND + int(fraction.ljust(6, "0") or 0)
     signed = -microseconds if sign == "-" else microseconds
     return pa.MonthDayNano([int(years or 0) * 12 + int(months or 0), int(days or 0), signed * 1000])
+
+
+_DECODERS: dict[str, Callable[[Any], Any]] = {
+    "bytes": lambda text: bytes.fromhex(text[2:]),
+    "float4": float,
+    "float8": float,
+    "decimal": Decimal,
+    "interval": _parsed_interval,
+}
 
 
 # -- what was kept -----------------------------------------------------------------------------------------
