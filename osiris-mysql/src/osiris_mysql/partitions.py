@@ -74,7 +74,7 @@ def condition(partition: Partition) -> str:
 
 
 def _cuts(kind: MySQLType, low: Any, high: Any, wanted: int) -> list[str]:
-    if low is None or isinstance(low, str):  # no rows, or a least value that is no date
+    if low is None or (kind.kind in TEMPORAL and isinstance(low, str)):  # no rows, or a least date that does not exist
         return []
     if isinstance(low, date):
         start, stop = (_datetime(value) for value in (low, high))
