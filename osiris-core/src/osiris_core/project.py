@@ -47,7 +47,7 @@ class Project:
     validation_mode: ValidationMode = "warn"
     catalog_ttl: int = 3600
     default_engine: str = "local"
-    provider: str | None = None
+    provider: str | Mapping[str, str] | None = None
     profile: str | None = None
     profiles: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)

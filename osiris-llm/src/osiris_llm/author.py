@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from osiris_core import InvalidInputError, Session
+from osiris_core import InvalidInputError, Redactor, Session
 from osiris_core.context import (
     CLOSURES,
     Closure,
@@ -38,7 +38,8 @@ class Authored:
     """What came of a request.
 
     ``status``: ``written`` (``oml`` validates), ``cannot`` (``message`` says why), ``question`` (``message`` asks),
-    ``failed`` (``oml`` is the best draft, if any, with ``problems``).
+    ``failed`` (``oml`` is the best draft, if any, with ``problems``). ``heard`` is all the user said so far, ``form``
+    the model's last form that became a pipeline: what a follow-up amends.
     """
 
     status: Status
@@ -47,6 +48,7 @@ class Authored:
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     form: str = ""
+    heard: str = ""
     attempts: int = 0
     usage: Usage = field(default_factory=Usage)
     trail: str = ""
@@ -81,19 +83,22 @@ class Author:
         self._comments = comments
         self._closure: Closure = "full"
 
-    def write(self, request: str, draft: str = "") -> Authored:
-        """One request, or with ``draft`` (an earlier ``Authored.form``) one change to it."""
-        view = build_view(self._session, self._aliases, ContextRequest(request, self._comments))
-        tables = shortlist(view, request)
+    def write(self, request: str, earlier: Authored | None = None) -> Authored:
+        """One request; with ``earlier``, an answer to its question or a change to its pipeline."""
+        heard = f"{earlier.heard}\n{request}" if earlier else request
+        view = build_view(self._session, self._aliases, ContextRequest(heard, self._comments))
+        tables = shortlist(view, heard)
         view = _narrowed(view, tables.left_out)
-        trail = Trail(self._session.project.state_dir, self._session.redactor)
+        trail = Trail(self._session.project.state_dir, Redactor.of_process())
+        draft = earlier.form if earlier else ""
         messages = [
             system_message(view, tables, comments=self._comments),
-            request_message(request, draft),
+            request_message(request if draft else heard, draft),
         ]
-        result = self._attempts(messages, f"{draft} {request}" if draft else request, view, trail)
+        result = self._attempts(messages, heard, view, trail)
         trail.event("finished", status=result.status, attempts=result.attempts)
-        return result
+        form = result.form if result.status == "written" else draft
+        return replace(result, heard=heard, form=form)
 
     def _attempts(self, messages: list[Message], request: str, view: View, trail: Trail) -> Authored:
         usage, best = Usage(), Authored("failed", message="the model gave no usable answer")
@@ -168,8 +173,6 @@ def _narrowed(view: View, left_out: Sequence[str]) -> View:
     """``view`` without the tables that did not fit, so that the schema holds what the brief shows."""
     if not left_out:
         return view
-    from dataclasses import replace
-
     dropped = {(view.tables[name].source.alias, view.tables[name].table.name) for name in left_out}
     sources = [
         replace(
@@ -186,8 +189,6 @@ def _narrowed(view: View, left_out: Sequence[str]) -> View:
 
 
 def _counted(outcome: Authored, attempts: int, usage: Usage, trail: Trail) -> Authored:
-    from dataclasses import replace
-
     return replace(outcome, attempts=attempts, usage=usage, trail=str(trail.directory))
 
 

@@ -6,19 +6,19 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from osiris_core import ConfigurationError, Session, did_you_mean
+from osiris_core import ConfigurationError, Secret, Session, did_you_mean
 from osiris_core.context import LLMProvider
 from osiris_llm.provider import Provider
 
 
 def choose(session: Session, name: str = "", model: str = "") -> Provider:
-    """A ready provider. ``name`` and ``model`` come from flags; else ``llm:`` of osiris.yaml; else the keys.
+    """A ready provider. ``name`` and ``model`` come from flags; else ``provider:`` of osiris.yaml; else the keys.
 
     Raises ConfigurationError (exit 5): unknown provider, no key set, SDK not installed.
     """
-    config = session.project.config.get("llm") or {}
+    config = _settings(session)
     offered = {provider.name: provider for provider in session.plugins.llm_providers()}
-    name = name or os.environ.get("OSIRIS_LLM_PROVIDER", "") or str(config.get("provider", ""))
+    name = name or os.environ.get("OSIRIS_LLM_PROVIDER", "") or str(config.get("name", ""))
     found = _named(name, offered) if name else _by_key(offered)
     model = model or os.environ.get("OSIRIS_LLM_MODEL", "") or str(config.get("model", ""))
     return _build(found, model, config)
@@ -53,8 +53,15 @@ def _build(found: LLMProvider, model: str, config: Mapping[str, Any]) -> Provide
     from pkgutil import resolve_name
 
     key = next((os.environ[name] for name in found.key_names if os.environ.get(name)), "")
-    base_url = str(config.get("base_url", "")) if config.get("provider") in (found.name, None) else ""
+    base_url = str(config.get("base_url", "")) if config.get("name") in (found.name, "", None) else ""
     if found.name == "compatible":
         base_url, key = os.environ.get("OSIRIS_LLM_BASE_URL", "") or base_url, os.environ.get("OSIRIS_LLM_API_KEY", "")
-    provider: Provider = resolve_name(found.target)(model=model, api_key=key, base_url=base_url)
+    secret = Secret(key, found.name)  # known as a secret from here on, so every redactor masks it
+    provider: Provider = resolve_name(found.target)(model=model, api_key=secret.reveal(), base_url=base_url)
     return provider
+
+
+def _settings(session: Session) -> Mapping[str, Any]:
+    """``provider: openai``, or ``provider: {name, model, base_url}``, of osiris.yaml."""
+    provider = session.project.provider
+    return provider if isinstance(provider, Mapping) else {"name": provider or ""}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from osiris_core import OsirisError
@@ -18,8 +19,7 @@ def converse(author: Author, out: Path | None) -> int:
     """Talk until the user leaves (exit 0). Ctrl-C drops the line, Ctrl-D leaves."""
     _line_editing()
     print(HELP, file=sys.stderr)
-    current: Authored | None = None
-    heard = ""
+    earlier: Authored | None = None
     while True:
         try:
             line = input("› ").strip()
@@ -30,39 +30,40 @@ def converse(author: Author, out: Path | None) -> int:
             continue
         if line in ("/quit", "/q", "quit", "exit"):
             return 0
-        if line.startswith("/"):
-            current, heard = _command(line, current, heard, out)
+        if line == "/new":
+            earlier = None
+        elif line.startswith("/"):
+            _command(line, earlier, out)
         elif line:
-            current, heard = _turn(author, line, current, heard)
+            earlier = _turn(author, line, earlier)
 
 
-def _turn(author: Author, line: str, current: Authored | None, heard: str) -> tuple[Authored | None, str]:
-    request = f"{heard}\n{line}" if heard else line
+def _turn(author: Author, line: str, earlier: Authored | None) -> Authored | None:
     print("thinking …", end="\r", file=sys.stderr, flush=True)
     try:
-        result = author.write(request, current.form if current else "")
+        result = author.write(line, earlier)
     except OsirisError as error:
         print(f"error {error.code}: {error.message}\n  {error.hint}", file=sys.stderr)
-        return current, heard
+        return earlier
     tell(result)
-    if result.status != "written":
-        return current, request
-    print(result.oml)
-    print("/save FILE keeps it; osiris plan FILE shows what would happen, osiris run FILE does it.", file=sys.stderr)
-    return result, request
+    if result.status == "written":
+        print(result.oml)
+        print("/save FILE keeps it; osiris plan FILE shows what it would do, osiris run FILE does it.", file=sys.stderr)
+        return result
+    # The pipeline so far stays; what was said counts for the next line.
+    return replace(result, oml=earlier.oml if earlier else "", problems=())
 
 
-def _command(line: str, current: Authored | None, heard: str, out: Path | None) -> tuple[Authored | None, str]:
+def _command(line: str, earlier: Authored | None, out: Path | None) -> None:
     name, _, rest = line.partition(" ")
-    if name == "/new":
-        return None, ""
-    if current is None or name not in ("/save", "/show"):
-        print(HELP if current is not None or name == "/help" else "there is no pipeline yet", file=sys.stderr)
+    if name not in ("/save", "/show"):
+        print(HELP, file=sys.stderr)
+    elif earlier is None or not earlier.oml:
+        print("there is no pipeline yet", file=sys.stderr)
     elif name == "/show":
-        print(current.oml)
+        print(earlier.oml)
     else:
-        _save(current, Path(rest.strip()) if rest.strip() else out or Path("pipeline.yaml"))
-    return current, heard
+        _save(earlier, Path(rest.strip()) if rest.strip() else out or Path("pipeline.yaml"))
 
 
 def _save(current: Authored, path: Path) -> None:
