@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from osiris_core.oml.document import Document
@@ -23,12 +24,17 @@ class Editor:
         source = self.document.text
         parts: list[str] = []
         position = 0
-        for start, end, new in sorted(self._edits, key=lambda edit: (edit[0], edit[1])):
+        edits = [*self._edits, *self._flow_removals()]
+        for start, end, new in sorted(edits, key=lambda edit: (edit[0], edit[1])):
             if start < position:  # within something that was removed
                 continue
             parts += [source[position:start], new]
             position = end
         return "".join([*parts, source[position:]])
+
+    def removed(self, path: Path) -> bool:
+        """Whether the entry at ``path`` was taken out."""
+        return path in self._removed
 
     def replace(self, path: Path, value: Any) -> None:
         """Put another value in place of the one at ``path``."""
@@ -56,12 +62,9 @@ class Editor:
         if path in self._removed:
             return
         self._removed.add(path)
-        start, _, value_start, end = self.document.places[path]
-        end = max(end, value_start)
-        if self._is_flow(path[:-1]):
-            self._edits.append((*self._flow_range(start, end), ""))
-        else:
-            self._edits.append((*self._block_range(path, start, end), ""))
+        if not self._is_flow(path[:-1]):
+            start, _, value_start, end = self.document.places[path]
+            self._edits.append((*self._block_range(path, start, max(end, value_start)), ""))
 
     def insert_after(self, path: Path, key: str, value: Any) -> None:
         """Put ``key: value`` behind the entry at ``path``, in the style of their mapping."""
@@ -82,21 +85,21 @@ class Editor:
         place = self.document.places.get(path)
         return place is not None and self.document.text[place[2] : place[2] + 1] == "{"
 
-    def _flow_range(self, start: int, end: int) -> tuple[int, int]:
-        """The entry with the comma that belongs to it: the one behind, or the one before when it is last."""
-        text = self.document.text
-        behind = end
-        while behind < len(text) and text[behind] in " \t\r\n":
-            behind += 1
-        if text[behind : behind + 1] == ",":
-            behind += 1
-            while text[behind : behind + 1] in (" ", "\t") and behind < len(text):
-                behind += 1
-            return start, behind
-        before = start
-        while before > 0 and text[before - 1] in " \t\r\n":
-            before -= 1
-        return (before - 1, end) if before > 0 and text[before - 1] == "," else (start, end)
+    def _flow_removals(self) -> Iterator[tuple[int, int, str]]:
+        """Runs of removed entries between braces, each with the commas that belong to it."""
+        mappings = {path[:-1] for path in self._removed if self._is_flow(path[:-1])}
+        for mapping in mappings:
+            keys = list(self.document.at(mapping))
+            gone = [(*mapping, key) in self._removed for key in keys]
+            for first in (i for i, removed in enumerate(gone) if removed and not (i and gone[i - 1])):
+                last = next((i - 1 for i in range(first, len(gone)) if not gone[i]), len(gone) - 1)
+                start = self.document.places[(*mapping, keys[first])][0]
+                if last + 1 < len(keys):
+                    yield start, self.document.places[(*mapping, keys[last + 1])][0], ""
+                    continue
+                _, key_end, _, end = self.document.places[(*mapping, keys[last])]
+                comma = self.document.text.rfind(",", 0, start) if first else start
+                yield comma, max(key_end, end), ""
 
     def _block_range(self, path: Path, start: int, end: int) -> tuple[int, int]:
         text = self.document.text

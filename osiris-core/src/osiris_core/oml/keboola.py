@@ -252,8 +252,7 @@ class _Config:
 
     def insert(self, key: str, value: Any) -> None:
         """Put an entry behind the last one that stays."""
-        gone = _NEEDLESS | {"connection"}
-        stays = [name for name in self.config if name not in gone]
+        stays = [name for name in self.config if not self.whole.edit.removed(self.path_of(name))]
         if stays:
             self.whole.edit.insert_after(self.path_of(stays[-1]), key, value)
         else:
@@ -323,7 +322,7 @@ class _Config:
         if len(sources) == 1:
             names |= dict.fromkeys(("input_df", "df"), self.whole.ids.get(sources[0], sources[0]))
         text = self.whole.edit.source(path)
-        changed = re.sub(r"(?<![\w.\"'])(input_df|df_\w+|df)(?![\w\"'(])", lambda m: names.get(m[1], m[1]), text)
+        changed = re.sub(r"(?<![\w.\"'])(input_df|df_\w+|df)(?![\w(])", lambda m: names.get(m[1], m[1]), text)
         if changed != text:
             self.whole.edit.replace_source(path, changed)
         if re.search(r"(?<![\w.])input_df(?!\w)", changed):

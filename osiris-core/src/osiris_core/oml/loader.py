@@ -220,7 +220,9 @@ class _Builder:
 
     def _value(self, event: Any, start: int, end: int) -> Any:
         if not event.implicit[0]:
-            return event.value
+            if "\0" in event.value:  # an escape; no system keeps such text, and file names end there
+                self._problem("OSI-V012", "the character U+0000 is not allowed here", start, end)
+            return str(event.value)
         try:
             return resolve(event.value)
         except ScalarError as error:
