@@ -974,6 +974,17 @@ _code(
     mend="Choose a numeric, date or timestamp column, and a lag of its kind.",
 )
 _code(
+    "OSI-R112", "run", "The order of a query may be lost",
+    why="Something is wrapped around the query (a condition, a cast of FLOAT), and servers drop an ORDER BY inside.",
+    mend="Write order_by in the step instead of ORDER BY in the query.",
+    example='query: "SELECT … ORDER BY id" → order_by: [{column: id}]',
+)
+_code(
+    "OSI-R113", "run", "The server sent what its type does not allow",
+    why="The bytes of a value are not text, a number or a date as the column's type says.",
+    mend="Cast the column in a query; if it is plain data of that type, report it.",
+)
+_code(
     "OSI-R120", "run", "A text holds the character U+0000",
     why="PostgreSQL cannot hold it, in text or in jsonb; leaving it out in silence would alter the value.",
     mend="Mend the rows, or set on_nul: strip or replace, which is counted.",
