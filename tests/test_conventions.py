@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,14 @@ def test_no_test_is_skipped() -> None:
         if skips.search(line)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize("command", ["ruff check", "ruff format --check", "lint-imports"])
+def test_style_and_one_way_imports(command: str) -> None:
+    program, *arguments = command.split()
+    script = Path(sys.executable).with_name(program)
+    done = subprocess.run([script, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_benchmark_is_explained() -> None:
