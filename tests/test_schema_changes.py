@@ -54,7 +54,7 @@ class System:
     query: Callable[[str], Any]
     modify: str
     drop_key: str
-    alterations: int = 200
+    alterations: int = 100
 
     def __post_init__(self) -> None:
         for table in ("orders", "target"):
