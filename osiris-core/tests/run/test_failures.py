@@ -309,3 +309,20 @@ def test_a_driver_that_cannot_be_loaded_is_found_before_anything_is_read(lab: An
     )
     assert (result.status, result.exit_code) == ("failed", 5)
     assert lab_module.CALLS == []
+
+
+@pytest.mark.parametrize("what", ["abort", "close"])
+def test_cleaning_up_never_hides_what_happened(lab: Any, lab_module: Any, what: str) -> None:
+    class Broken(lab_module.LabWriter):
+        pass
+
+    def broken(self: Any) -> None:
+        raise OSError("cannot even do that")
+
+    setattr(Broken, what, broken)
+    lab.table("orders", 3)
+    lab.registry.driver("lab.table").open_writer = Broken
+    result = lab.run(lab.read("orders"), lab.write("load", "orders", fail=fail("stage", message="the true reason")))
+    assert result.error["message"] == "the true reason"
+    assert lab.event("step_warning", "load").data["message"] == "OSError while cleaning up: cannot even do that"
+    assert lab.run(lab.read("orders"), lab.write("load", "orders"), run_key="k2").status == "success"

@@ -170,3 +170,23 @@ def test_rows_can_be_read_ahead_of_the_writer(lab: Any) -> None:
     assert result.status == "success"
     assert lab.rows("load") == list(range(1, 51))
     assert result.steps["orders"]["rows"] == 50
+
+
+def test_a_driver_that_knows_a_stream_of_its_own_may_read_it_directly(lab: Any, lab_module: Any) -> None:
+    """Then the engine has counted nothing, and what ``stage`` says it took decides."""
+
+    class Fusing(lab_module.LabWriter):
+        def stage(self, stream: Any, partition: int = 0) -> int:
+            return int(super().stage(stream.origin, partition))
+
+    lab.table("orders", 3)
+    lab.registry.driver("lab.table").open_writer = Fusing
+    result = lab.run(lab.read("orders"), lab.write("load", "orders"))
+    assert result.status == "success"
+    assert (result.steps["load"]["rows"], result.steps["load"]["written"]) == (3, 3)
+    assert result.steps["load"]["coerced"] == {"on_lab": 1}
+    orders = result.steps["orders"]
+    assert (orders["fused"], "rows" in orders) == (True, False)
+
+    result = lab.run(lab.read("orders"), lab.write("load", "orders", lose=1), run_key="k2")
+    assert result.error["code"] == "OSI-R003"

@@ -50,7 +50,7 @@ def _step(step: str, value: Mapping[str, Any]) -> list[str]:
 
 def _rows(value: Mapping[str, Any]) -> str:
     if value.get("fused"):
-        return "fused with its reader"
+        return "read by the next step itself"
     if value.get("already_committed"):
         return "committed by an earlier run"
     return f"{value.get('rows', 0):,} rows"

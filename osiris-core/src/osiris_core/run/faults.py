@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,15 @@ def driver_call(step: str, driver: Driver) -> Iterator[None]:
         raise
     except BaseException as error:
         raise StepFault(step, driver, error) from error
+
+
+@contextmanager
+def cleaning_up(warn: Callable[[str, str], None]) -> Iterator[None]:
+    """Abort or close something: what that raises is a warning, and never hides the error that led to it."""
+    try:
+        yield
+    except Exception as error:
+        warn("OSI-R005", f"{type(error).__name__} while cleaning up: {_one_line(str(error))}")
 
 
 def explain(fault: StepFault, redactor: Redactor, *, moved: bool) -> OsirisError:

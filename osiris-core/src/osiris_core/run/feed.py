@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from osiris_core.data import BatchStream, Spool
-from osiris_core.run.faults import StepFault, driver_call
+from osiris_core.run.faults import StepFault, cleaning_up, driver_call
 from osiris_core.run.readahead import QUEUE_BYTES, ReadAhead
 from osiris_core.run.streams import Metered
 
@@ -41,7 +41,8 @@ class Spools:
         try:
             spool = Spool(stream, path)
         finally:
-            stream.close()
+            with cleaning_up(self._run.reports[step].warn):
+                stream.close()
         self._run.reports[step].complete(spooled=True)
         return spool
 
@@ -171,12 +172,16 @@ class Feed:
     def complete(self) -> None:
         """Report every step of the feed as completed; one that the writer read directly has no counts of ours."""
         for stream in self._streams:
-            self._run.reports[stream.step].complete(**({} if stream.is_used else {"fused": True}))
+            report = self._run.reports[stream.step]
+            if stream.is_used:
+                report.complete()
+            else:
+                report.complete_fused()
 
     def close(self) -> None:
         """Close every stream, the last opened first."""
         for stream in reversed(self._streams):
-            with driver_call(stream.step, self._run.driver(self._run.plan.steps[stream.step])):
+            with cleaning_up(self._run.reports[stream.step].warn):
                 stream.close()
 
 

@@ -77,6 +77,10 @@ class StepReport:
         """End well; a step ends once, later calls do nothing."""
         self._end("step_completed", "completed", {"rows": self.rows, "bytes": self.bytes, **data})
 
+    def complete_fused(self) -> None:
+        """End well without counts: the next step read the rows itself."""
+        self._end("step_completed", "completed", {"fused": True})
+
     def fail(self, error: Mapping[str, Any]) -> None:
         """End badly."""
         self._end("step_failed", "failed", {"rows": self.rows, "bytes": self.bytes, "error": dict(error)})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from osiris_core.drivers import CommitResult
 from osiris_core.errors import OsirisError, ReconciliationError
 from osiris_core.run import faults
-from osiris_core.run.faults import StepFault, driver_call
+from osiris_core.run.faults import StepFault, cleaning_up, driver_call
 from osiris_core.run.feed import Feed
 from osiris_core.run.streams import Cancelled
 
@@ -64,14 +64,15 @@ class _Attempt:
         with driver_call(self._step.id, self._driver):
             writer = self._driver.open_writer(self._run.connection(self._step), self._step.config, context)
         self.exactly_once = _is_exactly_once(self._run, self._sink, writer)
+        warn = self._run.reports[self._step.id].warn
         try:
             return self._write(writer)
         except BaseException:
-            with driver_call(self._step.id, self._driver):
+            with cleaning_up(warn):
                 writer.abort()
             raise
         finally:
-            with driver_call(self._step.id, self._driver):
+            with cleaning_up(warn):
                 writer.close()
 
     def _write(self, writer: Writer) -> CommitResult:
