@@ -845,6 +845,11 @@ _code(
     mend="Mend what the failed step reports, then run again.",
 )
 _code(
+    "OSI-R005", "run", "Cleaning up after a step failed",
+    why="A connection or file could not be closed properly; the step's own outcome is not touched by it.",
+    mend="Nothing, unless it comes again: then look at the connection that the message names.",
+)
+_code(
     "OSI-R010", "run", "The disk is full",
     why="Rows that several steps read are kept on disk while a run goes on, and file targets are written there.",
     mend="Free some space, then run again: nothing is left half done.",
