@@ -40,13 +40,17 @@ class Interrupts:
             self._functions.pop(owner, None)
 
     def fire(self) -> None:
-        """Interrupt everybody, once."""
+        """Interrupt everybody, once, side by side: one server that does not answer must not keep the others waiting."""
         with self._lock:
             functions = [function for group in self._functions.values() for function in group]
             self._functions.clear()
         for function in functions:
-            with suppress(Exception):  # the connection may be closed already
-                function()
+            threading.Thread(target=_call, args=(function,), daemon=True).start()
+
+
+def _call(function: Callable[[], None]) -> None:
+    with suppress(Exception):  # the connection may be closed already
+        function()
 
 
 class RunState:
