@@ -77,18 +77,22 @@ SUMS: dict[str, Any] = {
 }  # fmt: skip
 #: Keys and values that mean something somewhere, so that mutants are nearly right more often than plain nonsense.
 KEYS = (
-    "id", "component", "mode", "connection", "needs", "config", "table", "columns", "where", "order_by", "limit", "query",
-    "where_sql", "incremental", "write_mode", "merge_keys", "create", "on_drift", "dedupe", "require", "sql", "password",
-    "params", "description", "sql_params", "path", "root", "colums", "x",
+    "id", "component", "mode", "connection", "needs", "config", "table", "columns", "where", "order_by", "limit",
+    "query", "where_sql", "incremental", "write_mode", "merge_keys", "create", "on_drift", "dedupe", "require",
+    "sql", "password", "params", "description", "sql_params", "path", "root", "colums", "x",
 )  # fmt: skip
-VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 7, 2**70, 1.5, "", "x", [], {}, [1], ["id", "id"], {"a": 1}, "orders", "customers", "id", "sums",
-    "load", "order_copy", "big_orders", "order_gross", "gross", "customer_id", "note", "name", "vip", "@shop", "@ware", "@files",
-    "@nowhere", "duckdb.table", "duckdb.sql", "file.table", "mysql.table", "read", "write", "transform", "append", "merge",
-    "replace", "upsert", "if_missing", "add_columns", "ignore_new", "exactly_once", "0.1.0", "${params.least}", "${params.day}",
-    "${params.nope}", "${HOME}", "../x.csv", "/etc/x.csv", "new.csv", "new.parquet", "SELECT * FROM orders",
-    "SELECT id FROM customers, orders", "SELECT 1; SELECT 2", "DELETE FROM orders", "SELEC", "id > 3", "id > 3)", "naïve 😀",
+WORDS = (
+    "x", "orders", "customers", "id", "sums", "load", "order_copy", "big_orders", "order_gross", "gross",
+    "customer_id", "note", "name", "vip", "@shop", "@ware", "@files", "@nowhere", "duckdb.table", "duckdb.sql",
+    "file.table", "mysql.table", "read", "write", "transform", "append", "merge", "replace", "upsert", "if_missing",
+    "add_columns", "ignore_new", "exactly_once", "0.1.0", "${params.least}", "${params.day}", "${params.nope}",
+    "${HOME}", "../x.csv", "/etc/x.csv", "new.csv", "new.parquet", "SELEC", "naïve😀",
 )  # fmt: skip
+SQL = (
+    "SELECT * FROM orders", "SELECT id FROM customers, orders", "SELECT 1; SELECT 2", "DELETE FROM orders", "id > 3",
+    "id > 3)",
+)  # fmt: skip
+VALUES: list[Any] = [None, True, False, 0, -1, 7, 2**70, 1.5, "", [], {}, [1], ["id", "id"], {"a": 1}, *WORDS, *SQL]
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

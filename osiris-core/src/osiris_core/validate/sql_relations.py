@@ -91,7 +91,7 @@ class Resolver:
                 found = _star(item, node, scope)
                 fields += found.fields
                 complete = complete and found.complete
-            elif item.alias_or_name:
+            elif isinstance(item, exp.Alias | exp.Column):
                 inner = item.unalias()
                 column = self._field(inner, scope) if isinstance(inner, exp.Column) else None
                 fields.append(Field(item.alias_or_name, column.column if column else None))

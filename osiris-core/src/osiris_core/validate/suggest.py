@@ -34,7 +34,7 @@ def is_slip(word: str, name: str) -> bool:
     one, other = _plain(word), _plain(name)
     if one == other:
         return True
-    if _digits(one) != _digits(other) or min(len(one), len(other)) < 4:
+    if _digits(one) != _digits(other) or min(len(one), len(other)) < 4 or abs(len(one) - len(other)) > 1:
         return False
     return _distance(one, other) <= (2 if min(len(one), len(other)) >= 8 else 1)
 
@@ -49,7 +49,7 @@ def _digits(text: str) -> str:
 
 def _distance(one: str, other: str) -> int:
     """Edits (insert, delete, replace, swap neighbours) between two words; 3 stands for more."""
-    if abs(len(one) - len(other)) > 2 or max(len(one), len(other)) > 100:
+    if max(len(one), len(other)) > 100:
         return 3
     before: list[int] = []
     row = list(range(len(other) + 1))
