@@ -153,7 +153,7 @@ _code(
     example="<<: *defaults → limit: 100",
 )
 _code(
-    "OSI-V020", "document", "oml_version is missing or unknown",
+    "OSI-V020", "document", "The OML version is missing or unknown",
     why="The version says how the rest is to be read; only 0.0.1 exists.",
     mend='Write oml_version: "0.0.1", in quotes, as the first line.',
     example='oml_version: 0.2 → oml_version: "0.0.1"',
@@ -164,12 +164,6 @@ _code(
     mend="Run: osiris upgrade FILE",
     example="osiris upgrade pipeline.yaml --write",
 )
-_code(
-    "OSI-V090", "schema", "A plugin refuses this step",
-    why="A plugin's own check found something that only it can know.",
-    mend="Follow its message.",
-)
-
 _code(
     "OSI-V022", "document", "There is nothing to upgrade",
     why="osiris upgrade translates oml_version 0.1.0 only, the dialect of keboola/osiris.",
@@ -197,6 +191,11 @@ _code(
     why="No problem has this code.",
     mend="osiris explain lists all codes.",
     example="osiris explain V20 → osiris explain OSI-V020",
+)
+_code(
+    "OSI-V090", "schema", "A plugin refuses this step",
+    why="A plugin's own check found something that only it can know.",
+    mend="Follow its message.",
 )
 
 # -- V1xx: keys, values and steps --------------------------------------------------------------------------
@@ -386,7 +385,7 @@ _code(
 )
 _code(
     "OSI-V142", "schema", "Two steps write the same table",
-    why="Their order is not defined, and one may undo what the other did.",
+    why="Their order is not defined, and the one that replaces the table would undo what the other did, or not.",
     mend="Let one step need the other's source through a transform, or write to different tables.",
 )
 _code(
@@ -404,6 +403,11 @@ _code(
     "OSI-V151", "advice", "An input is never read",
     why="The step is named in needs, but its SQL does not use it.",
     mend="Remove it from needs, or use it in the SQL.",
+)
+_code(
+    "OSI-V160", "schema", "DuckDB cannot read the SQL",
+    why="The text parses as SQL, and DuckDB itself still refuses it.",
+    mend="Follow DuckDB's message.",
 )
 
 # -- V2xx: found against the catalogue ---------------------------------------------------------------------
@@ -649,6 +653,27 @@ _code(
     why="It is missing, not readable, or a line is not NAME=value.",
     mend="Correct the path or the line; # begins a comment, quotes are allowed.",
     example="osiris run orders.yaml --secrets-file .env",
+)
+_code(
+    "OSI-C030", "configuration", "The package of an LLM provider is missing",
+    why="Each provider's client is an optional extra of osiris-llm.",
+    mend="Install what the message names.",
+    example='pip install "osiris-llm[anthropic]"',
+)
+_code(
+    "OSI-C031", "configuration", "No key for an LLM provider",
+    why="The provider's key is not set, or the provider does not accept it.",
+    mend="Set the environment variable that the message names.",
+)
+_code(
+    "OSI-C032", "configuration", "The LLM provider does not answer",
+    why="The request failed for a reason that is not the request's own: network, quota, outage.",
+    mend="Try again later, or choose another provider.",
+)
+_code(
+    "OSI-C033", "configuration", "The LLM provider or model is not known",
+    why="No plugin offers this provider, or the provider does not have this model.",
+    mend="Use one of those that the message names.",
 )
 _code(
     "OSI-C040", "configuration", "A host name is not known",

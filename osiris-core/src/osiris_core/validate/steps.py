@@ -30,6 +30,7 @@ def check_steps(draft: Draft) -> None:
             draft.report_step(step, _config_problems(step, contract(step.spec, step.mode)))
             draft.report_step(step, _capability_problems(step, step.spec))
             draft.report_step(step, _delivery_problems(step, step.spec, draft))
+    draft.report(_clashing_writes(draft))
     draft.report(_unused_params(draft))
 
 
@@ -207,6 +208,19 @@ def _operations(step: DraftStep) -> Iterator[tuple[str, Path]]:
         write_mode = step.config.get("write_mode")
         if isinstance(write_mode, str) and write_mode in ("append", "merge", "replace"):
             yield f"write.{write_mode}", ("config", "write_mode")
+
+
+def _clashing_writes(draft: Draft) -> Iterator[Problem]:
+    """Two steps on one table, one of which replaces it: what is left depends on who comes last."""
+    first: dict[tuple[Any, ...], DraftStep] = {}
+    for step in draft.steps:
+        table = step.config.get("table")
+        if step.mode != "write" or not isinstance(table, str) or not step.sound("config", "table"):
+            continue
+        other = first.setdefault((step.connection, step.component, table), step)
+        if other is not step and "replace" in (step.config.get("write_mode"), other.config.get("write_mode")):
+            message = f'the steps "{other.name}" and "{step.name}" both write "{table}", and one replaces it'
+            yield Problem("OSI-V142", message, (*step.path, "config", "table"))
 
 
 def _delivery_problems(step: DraftStep, spec: Spec, draft: Draft) -> Iterator[Problem]:
