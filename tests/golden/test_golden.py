@@ -114,10 +114,9 @@ def stable(text: str) -> str:
     return re.sub(r'(component_version|osiris-\w+): "[^"]+"', r"\1: VERSION", text)
 
 
-def event_line(line: str) -> str:
-    """One event without times, ids and sizes in memory."""
-    event: dict[str, Any] = json.loads(line)
-    gone = ("ts", "run_id", "run_key", "duration_ms", "bytes")
+def event_line(event: dict[str, Any]) -> str:
+    """One event without times, ids, numbers and sizes in memory."""
+    gone = ("ts", "run_id", "run_key", "seq", "duration_ms", "bytes")
     return json.dumps({key: value for key, value in event.items() if key not in gone}, ensure_ascii=False) + "\n"
 
 
