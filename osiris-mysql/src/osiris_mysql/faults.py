@@ -46,6 +46,8 @@ _STATEMENT = _Entry("OSI-R026", "mend query or where_sql")
 _NULL = _Entry("OSI-R103", "the target column refuses NULL: fill it in a transform", kind="data")
 _DUPLICATE = _Entry("OSI-R104", "the key exists already: use write_mode merge, or mend the source", kind="data")
 _REFERENCE = _Entry("OSI-R107", "load the table that the foreign key refers to first", kind="data")
+_REFERENCED = _Entry("OSI-R123", "other tables refer to the row: keep it, or delete theirs first", kind="data")
+_CONSTRAINT = _Entry("OSI-R121", "filter those rows, or change the constraint", kind="data")
 _VALUE = _Entry("OSI-R102", "widen the target column, or cast in a transform", kind="data")
 
 #: MySQL and MariaDB error numbers; client numbers (2xxx) are PyMySQL's.
@@ -56,7 +58,7 @@ _TABLE: dict[int, _Entry] = {
     1129: _Entry("OSI-C043", "too many failed logins from this host: FLUSH HOSTS on the server", kind="connection"),
     **dict.fromkeys((1040, 1203, 1226), _BUSY),
     **dict.fromkeys((1142, 1143, 1227, 1370, 1410), _PERMISSION),
-    **dict.fromkeys((1053, 1077, 1079, 1080, 1152, 1153 - 2, 1158, 1159, 1160, 1161), _LOST),
+    **dict.fromkeys((1053, 1077, 1079, 1080, 1152, 1158, 1159, 1160, 1161), _LOST),
     **dict.fromkeys((2006, 2013, 2055, 4031), _LOST),
     **dict.fromkeys((1927, 3168, 1184), _LOST),
     **dict.fromkeys((2002, 2003), _UNREACHABLE),
@@ -70,8 +72,10 @@ _TABLE: dict[int, _Entry] = {
     **dict.fromkeys((1064, 1055, 1060, 1052, 1222, 1248, 1305, 1582), _STATEMENT),
     **dict.fromkeys((1048, 1364, 1171, 1263), _NULL),
     **dict.fromkeys((1062, 1022, 1586, 1761), _DUPLICATE),
-    **dict.fromkeys((1452, 1451, 1216, 1217), _REFERENCE),
-    **dict.fromkeys((1264, 1265, 1292, 1366, 1406, 1411, 1416, 1441, 3140, 3819, 4025, 1525, 1690, 3903), _VALUE),
+    **dict.fromkeys((1452, 1216), _REFERENCE),
+    **dict.fromkeys((1451, 1217), _REFERENCED),
+    **dict.fromkeys((3819, 4025, 1369, 1644, 1906, 3105), _CONSTRAINT),
+    **dict.fromkeys((1264, 1265, 1292, 1366, 1406, 1411, 1416, 1441, 3140, 1525, 1690, 3903), _VALUE),
     1071: _Entry("OSI-R102", "the key is too long for an index: choose a shorter key column", kind="data"),
     1118: _Entry("OSI-R102", "the row is too long for a table: leave columns out", kind="data"),
 }

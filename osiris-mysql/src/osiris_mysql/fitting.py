@@ -48,13 +48,19 @@ class Fit:
                 hint="fill it in a query or transform",
             )
         for check in self._checks:
-            bad = check(array)
+            try:
+                bad = check(array)
+            except pa.ArrowInvalid as error:  # a cast that would lose something, nanoseconds for example
+                raise self._unfit(str(error)) from error
             if bad is not None:
-                raise RunError(
-                    f"column {self._name}: {bad!r:.80} does not fit {self._target.source} unaltered",
-                    code="OSI-R102",
-                    hint="widen the target's column, or cast in a query or transform",
-                )
+                raise self._unfit(f"{bad!r:.80}")
+
+    def _unfit(self, what: str) -> RunError:
+        return RunError(
+            f"column {self._name}: {what} does not fit {self._target.source} unaltered",
+            code="OSI-R102",
+            hint="widen the target's column, or cast in a query or transform",
+        )
 
 
 def family_of(field: pa.Field) -> str:

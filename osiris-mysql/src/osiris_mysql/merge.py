@@ -35,7 +35,7 @@ class Merged:
 def create_staging(session: Any, target: Target) -> None:
     """Make the temporary tables; this is DDL that does not commit, done before the transaction all the same."""
     columns = ", ".join(quote(name) for name in target.columns)
-    keys = ", ".join(quote(name) for name in target.merge_keys)
+    keys = ", ".join(quote(name) for name in target.keys)
     table = quote_table(target.database, target.name)
     with session.cursor() as cursor:
         cursor.execute(f"CREATE TEMPORARY TABLE {STAGING} ENGINE=InnoDB AS SELECT {columns} FROM {table} LIMIT 0")
@@ -53,18 +53,18 @@ def merge(session: Any, target: Target, config: Mapping[str, Any]) -> Merged:
         _refuse_twice(cursor, target)
         changed = _update(cursor, target)
         inserted = _insert(cursor, target)
-        deleted = _delete_missing(cursor, target) if config.get("delete_missing") else 0
-        cursor.execute(f"SELECT COUNT(*) FROM {_table(target)} AS t JOIN {STAGING} AS s ON {_on(target.merge_keys)}")
+        deleted = _delete_missing(cursor, target) if target.delete_missing else 0
+        cursor.execute(f"SELECT COUNT(*) FROM {_table(target)} AS t JOIN {STAGING} AS s ON {_on(target.keys)}")
         return Merged(deduplicated, inserted, changed, deleted, int(cursor.fetchone()[0]))
 
 
 def _refuse_null_keys(cursor: Any, target: Target) -> None:
-    nulls = " OR ".join(f"{quote(key)} IS NULL" for key in target.merge_keys)
+    nulls = " OR ".join(f"{quote(key)} IS NULL" for key in target.keys)
     cursor.execute(f"SELECT COUNT(*) FROM {STAGING} WHERE {nulls}")
     count = cursor.fetchone()[0]
     if count:
         raise RunError(
-            f"{count} rows have NULL in the merge key ({', '.join(target.merge_keys)}) of {target.name}",
+            f"{count} rows have NULL in the merge key ({', '.join(target.keys)}) of {target.name}",
             code="OSI-R108",
             hint="filter them in the read step, or choose other merge_keys",
         )
@@ -78,7 +78,7 @@ def _dedupe(cursor: Any, target: Target, dedupe: Mapping[str, Any]) -> int:
         for item in dedupe["order_by"]
     ]
     order.append(f"{ROW} {'DESC' if last else 'ASC'}")
-    keys = ", ".join(quote(key) for key in target.merge_keys)
+    keys = ", ".join(quote(key) for key in target.keys)
     cursor.execute(
         f"INSERT INTO {LOSERS} SELECT {ROW} FROM ("
         f"SELECT {ROW}, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {', '.join(order)}) AS place FROM {STAGING}"
@@ -88,13 +88,13 @@ def _dedupe(cursor: Any, target: Target, dedupe: Mapping[str, Any]) -> int:
 
 
 def _refuse_twice(cursor: Any, target: Target) -> None:
-    keys = ", ".join(quote(key) for key in target.merge_keys)
+    keys = ", ".join(quote(key) for key in target.keys)
     cursor.execute(
         f"SELECT {keys}, COUNT(*) FROM {STAGING} GROUP BY {keys} HAVING COUNT(*) > 1 ORDER BY {keys} LIMIT 1"
     )
     row = cursor.fetchone()
     if row is not None:
-        named = ", ".join(f"{key} = {value}" for key, value in zip(target.merge_keys, row[:-1], strict=True))
+        named = ", ".join(f"{key} = {value}" for key, value in zip(target.keys, row[:-1], strict=True))
         raise RunError(
             f"{row[-1]} rows for {target.name} have the same merge key: {named}",
             code="OSI-R109",
@@ -103,23 +103,21 @@ def _refuse_twice(cursor: Any, target: Target) -> None:
 
 
 def _update(cursor: Any, target: Target) -> int:
-    values = [name for name in target.columns if name not in target.merge_keys]
+    values = [name for name in target.columns if name not in target.keys]
     if not values:
         return 0
     sets = ", ".join(f"t.{quote(name)} = s.{quote(name)}" for name in values)
-    return int(
-        cursor.execute(f"UPDATE {_table(target)} AS t JOIN {STAGING} AS s ON {_on(target.merge_keys)} SET {sets}")
-    )
+    return int(cursor.execute(f"UPDATE {_table(target)} AS t JOIN {STAGING} AS s ON {_on(target.keys)} SET {sets}"))
 
 
 def _insert(cursor: Any, target: Target) -> int:
     columns = ", ".join(quote(name) for name in target.columns)
     staged = ", ".join(f"s.{quote(name)}" for name in target.columns)
-    missing = f"t.{quote(target.merge_keys[0])} IS NULL"
+    missing = f"t.{quote(target.keys[0])} IS NULL"
     return int(
         cursor.execute(
             f"INSERT INTO {_table(target)} ({columns}) SELECT {staged} FROM {STAGING} AS s "
-            f"LEFT JOIN {_table(target)} AS t ON {_on(target.merge_keys)} WHERE {missing} ORDER BY s.{ROW}"
+            f"LEFT JOIN {_table(target)} AS t ON {_on(target.keys)} WHERE {missing} ORDER BY s.{ROW}"
         )
     )
 
@@ -127,8 +125,7 @@ def _insert(cursor: Any, target: Target) -> int:
 def _delete_missing(cursor: Any, target: Target) -> int:
     return int(
         cursor.execute(
-            f"DELETE t FROM {_table(target)} AS t LEFT JOIN {STAGING} AS s ON {_on(target.merge_keys)} "
-            f"WHERE s.{ROW} IS NULL"
+            f"DELETE t FROM {_table(target)} AS t LEFT JOIN {STAGING} AS s ON {_on(target.keys)} WHERE s.{ROW} IS NULL"
         )
     )
 

@@ -47,7 +47,10 @@ def plan(connection: Connection, config: Mapping[str, Any], context: StepContext
         discard(session)
     count = given.get("count", "auto")
     wanted = min(AUTO_MOST, 1 + number // AUTO_ROWS) if count == "auto" else int(count)
-    return ranges(given["column"], kind, low, high, wanted)
+    parts = ranges(given["column"], kind, low, high, wanted)
+    if len(parts) > 1:
+        context.warn("OSI-R126", f"each of the {len(parts)} ranges is read from a snapshot of its own")
+    return parts
 
 
 def ranges(column: str, kind: MySQLType, low: Any, high: Any, wanted: int) -> list[Partition]:

@@ -16,10 +16,9 @@ from osiris_mysql.discovery import describe_table
 from osiris_mysql.fitting import KNOWN_TYPES, Fit
 from osiris_mysql.typemap import MySQLType, parse
 
-_CASCADES = """
-SELECT constraint_schema, table_name, delete_rule FROM information_schema.referential_constraints
-WHERE unique_constraint_schema = %s AND referenced_table_name = %s AND delete_rule IN ('CASCADE', 'SET NULL')
-  AND NOT (constraint_schema = %s AND table_name = %s)"""
+_REFERRING = """
+SELECT constraint_schema, table_name FROM information_schema.referential_constraints
+WHERE unique_constraint_schema = %s AND referenced_table_name = %s"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +34,18 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The target as it is now, and where each column of the stream goes."""
+    """The target as it is now, and where each column of the stream goes.
+
+    Attributes:
+        keys: the columns by which staged rows find theirs; empty when rows go straight into the target.
+        delete_missing: delete the target's rows whose key is not staged.
+    """
 
     database: str
     name: str
     placements: tuple[Placement, ...]
-    merge_keys: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+    delete_missing: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -60,16 +65,19 @@ def prepare(session: Any, database: str, config: Mapping[str, Any], schema: pa.S
     table = describe_table(session, database, name)
     if table is None:
         table = _create(session, database, config, schema)
+    if table.kind == "view":
+        raise RunError(f"{name} is a view", code="OSI-R122", hint="name the table below the view")
     table = _widened(session, database, config, schema, table)
     if config.get("require") != "at_least_once":
         _refuse_without_transactions(session, database, name)
-    if config["write_mode"] == "replace" or config.get("delete_missing"):
-        _refuse_cascades(session, database, name)
     placements = _placements(table, schema)
+    _refuse_missing(table, placements)
     keys = tuple(_actual(table, key) for key in config.get("merge_keys", ()))
     _refuse_keys(table, keys, placements)
-    _refuse_missing(table, placements)
-    return Target(database, name, placements, keys)
+    replaced_by_key = config["write_mode"] == "replace" and bool(others := _referring(session, database, name))
+    if replaced_by_key:
+        keys = _replace_key(table, placements, others)
+    return Target(database, name, placements, keys, replaced_by_key or bool(config.get("delete_missing")))
 
 
 def _create(session: Any, database: str, config: Mapping[str, Any], schema: pa.Schema) -> Table:
@@ -158,27 +166,34 @@ def _refuse_without_transactions(session: Any, database: str, name: str) -> None
             "WHERE t.table_schema = %s AND t.table_name = %s",
             (database, name),
         )
-        row = cursor.fetchone()
-    if row is None or row[1] != "YES":
-        what = "is a view" if row is None or row[0] is None else f"has the engine {row[0]}, which cannot roll back"
+        engine, transactions = cursor.fetchone() or (None, None)
+    if transactions != "YES":
         raise RunError(
-            f"{name} {what}",
+            f"{name} has the engine {engine}, which cannot roll back",
             code="OSI-R028",
             hint=f"ALTER TABLE {name} ENGINE=InnoDB, or set require: at_least_once",
         )
 
 
-def _refuse_cascades(session: Any, database: str, name: str) -> None:
+def _referring(session: Any, database: str, name: str) -> list[str]:
+    """Tables whose foreign keys point here: then rows cannot simply be deleted and put back."""
     with session.cursor() as cursor:
-        cursor.execute(_CASCADES, (database, name, database, name))
-        rows = cursor.fetchall()
-    if rows:
-        others = ", ".join(sorted({f"{schema}.{table} (ON DELETE {rule})" for schema, table, rule in rows}))
-        raise RunError(
-            f"deleting rows of {name} would change {others}",
-            code="OSI-R107",
-            hint="use write_mode: merge without delete_missing, or change the foreign key",
-        )
+        cursor.execute(_REFERRING, (database, name))
+        return sorted({f"{schema}.{table}" for schema, table in cursor.fetchall()})
+
+
+def _replace_key(table: Table, placements: Sequence[Placement], others: Sequence[str]) -> tuple[str, ...]:
+    """The key by which a table that others refer to is replaced row by row. Raises RunError without one."""
+    written = {placement.name for placement in placements}
+    for key in (table.primary_key, *table.unique_keys):
+        columns = [table.column(name) for name in key]
+        if key and all(column is not None and not column.nullable and column.name in written for column in columns):
+            return key
+    raise RunError(
+        f"{', '.join(others)} refers to {table.name}, and the source lacks the key to replace it row by row",
+        code="OSI-R123",
+        hint="read the columns of its primary key too",
+    )
 
 
 def _refuse_keys(table: Table, keys: Sequence[str], placements: Sequence[Placement]) -> None:

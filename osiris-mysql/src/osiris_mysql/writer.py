@@ -86,7 +86,7 @@ class MySQLWriter:
             ledger.record(
                 self._session, self._database, self._context, self._config["table"], result_to_json(result), text
             )
-            self._session.commit()
+            self._commit()
         return result
 
     def abort(self) -> None:
@@ -112,12 +112,12 @@ class MySQLWriter:
         session = self._open()
         target = self._target = prepare(session, self._database, self._config, schema)
         with session.cursor() as cursor:
-            if target.merge_keys:
+            if target.keys:
                 create_staging(session, target)
             cursor.execute("SELECT @@max_allowed_packet")
             self._longest = int(cursor.fetchone()[0]) - 1024
             cursor.execute("START TRANSACTION")
-            if self._config["write_mode"] == "replace":
+            if self._config["write_mode"] == "replace" and not target.keys:
                 self._deleted = cursor.execute(f"DELETE FROM {quote_table(self._database, target.name)}")
         return target
 
@@ -129,7 +129,7 @@ class MySQLWriter:
             array = plain(batch.column(place.index))
             place.fit.check(array)
             columns.append(literals(array, place.field, place.type))
-        into = STAGING if target.merge_keys else quote_table(self._database, target.name)
+        into = STAGING if target.keys else quote_table(self._database, target.name)
         names = ", ".join(quote(name) for name in target.columns)
         affected = 0
         head = f"INSERT INTO {into} ({names}) VALUES ".encode()
@@ -139,7 +139,7 @@ class MySQLWriter:
             raise ReconciliationError(f"{self._what}: {batch.num_rows} rows sent, {affected} inserted")
 
     def _applied(self, target: Target, coerced: Mapping[str, int]) -> CommitResult:
-        if target.merge_keys:
+        if target.keys:
             merged = merge(self._session, target, self._config)
             written = self._staged - merged.deduplicated
             self._verify(merged.matched, written)
@@ -155,6 +155,23 @@ class MySQLWriter:
                 cursor.execute(f"SELECT COUNT(*) FROM {quote_table(self._database, target.name)}")
                 self._verify(int(cursor.fetchone()[0]), self._staged)
         return CommitResult(self._staged, deleted=self._deleted, coerced=coerced)
+
+    def _commit(self) -> None:
+        """COMMIT; when the connection goes away in it, the ledger says whether it took place."""
+        try:
+            self._session.commit()
+        except Exception as lost:
+            if not self._was_committed():
+                raise
+            self._context.warn("OSI-R125", f"the connection was lost in COMMIT ({lost}); it took place")
+
+    def _was_committed(self) -> bool:
+        """Ask over a new connection. The lock is free once the lost transaction has ended, either way."""
+        self._session, lost = None, self._session
+        discard(lost)
+        session = self._open()
+        ledger.lock(session, self._database, self._config["table"], self._context)
+        return ledger.find(session, self._database, self._context) is not None
 
     def _verify(self, found: int, expected: int) -> None:
         if found != expected and self._config.get("verify", "count") != "none":
