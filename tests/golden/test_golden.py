@@ -89,9 +89,9 @@ def test_a_pipeline_leaves_exactly_this(project: Path, osiris: Osiris) -> None:
     found = {
         f"cfg/{path.name}": stable(path.read_text("utf-8")) for path in sorted((project / "out" / "cfg").iterdir())
     }
-    found["events.jsonl"] = "".join(
-        event_line(line) for line in (record / "events.jsonl").read_text("utf-8").splitlines()
-    )
+    events = [json.loads(line) for line in (record / "events.jsonl").read_text("utf-8").splitlines()]
+    # How often a step tells of its progress is up to the clock.
+    found["events.jsonl"] = "".join(event_line(event) for event in events if event["event"] != "step_progress")
     found["daily_sales.txt"] = table(project)
     assert {path.name: path.read_bytes() for path in (record / "cfg").iterdir()} == {
         path.name: path.read_bytes() for path in (project / "out" / "cfg").iterdir()
