@@ -88,7 +88,18 @@ def test_a_filter_value_the_request_never_named_becomes_a_question() -> None:
 def test_an_empty_filter_is_dropped_and_told() -> None:
     result = grounded("append orders to lake", where=(Condition("status", "=", " "),))
     assert only_move(result).where == ()
-    assert "empty" in result.notes[0]
+    assert "nothing" in result.notes[0]
+
+
+def test_a_condition_that_compares_with_a_column_name_is_dropped() -> None:
+    result = grounded("merge orders into lake on id", where=(Condition("id", "=", "id"),))
+    assert only_move(result).where == ()
+
+
+def test_columns_named_only_to_filter_by_are_not_a_choice() -> None:
+    where = (Condition("status", "=", "paid"),)
+    result = grounded("append only the paid orders (status = 'paid') to lake", columns=("status",), where=where)
+    assert only_move(result).columns == ()
 
 
 @pytest.mark.parametrize(

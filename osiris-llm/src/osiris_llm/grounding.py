@@ -181,6 +181,9 @@ class _Move:
 
     def _columns_are_asked_for(self) -> None:
         own = [column.name for column in self.ref.table.columns]
+        if self.move.columns and set(self.move.columns) <= self._used_otherwise():
+            self._note("copy every column: the request names columns only to filter or to match by")
+            self.move = replace(self.move, columns=())
         if not self.move.columns or set(self.move.columns) == set(own):
             self._named_columns_are_taken(own)
             return
@@ -196,10 +199,15 @@ class _Move:
             kept = tuple(name for name in self.move.columns if name not in unasked or name in keys)
             self.move = replace(self.move, columns=kept)
 
+    def _used_otherwise(self) -> set[str]:
+        """Columns that the plan filters by, renames or matches rows by."""
+        move = self.move
+        return {*(c.column for c in move.where), *(r.column for r in move.renames), *move.keys}
+
     def _named_columns_are_taken(self, own: list[str]) -> None:
         """All columns were chosen: fine unless the request lists columns and announces a restriction."""
-        in_filter = {c.column for c in self.move.where} | {r.column for r in self.move.renames}
-        listed = [n for n in own if n in self.mentions.columns and n not in in_filter and n not in self.move.keys]
+        used = self._used_otherwise()
+        listed = [name for name in own if name in self.mentions.columns and name not in used]
         listed = [name for name in listed if name != self.ref.table.name and not said(self.ref.table.name, f" {name} ")]
         announced = words.says(self.mentions.folded, words.RESTRICTING)
         if len(listed) >= 2 and (announced or len(listed) >= 3) and not self.move.where:
@@ -274,8 +282,9 @@ class _Move:
     def _filter(self, condition: Condition) -> Iterable[Condition]:
         if condition.op in _EMPTY_OPERATORS:
             return [replace(condition, value="")]
-        if not condition.value.strip():
-            self._note(f"dropped the empty condition on {condition.column}")
+        value = condition.value.strip()
+        if not value or (self.ref.table.column(value) is not None and value not in self.mentions.quoted):
+            self._note(f"dropped the condition on {condition.column}: it compares with nothing")
             return []
         column = self.ref.table.column(condition.column)
         temporal = column is not None and column.arrow.startswith(("date", "timestamp"))
