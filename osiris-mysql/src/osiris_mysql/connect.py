@@ -30,6 +30,7 @@ _SETTINGS = (
 )
 #: What PyMySQL raises when TLS is wanted and the server has none.
 _NO_TLS = 2026
+_TLS_FILES = ("ssl_ca", "ssl_cert", "ssl_key")
 _OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0)}
 
 
@@ -89,7 +90,15 @@ def _tls(connection: Connection) -> dict[str, Any]:
     mode = connection.text("ssl_mode", "preferred")
     if mode == "disabled" or (mode == "preferred" and connection.fields.get("unix_socket")):
         return {"ssl_disabled": True}
-    return {"ssl": _context(connection, mode)}
+    try:
+        return {"ssl": _context(connection, mode)}
+    except OSError as error:
+        files = ", ".join(f"{name}: {connection.text(name)}" for name in _TLS_FILES if connection.fields.get(name))
+        raise ConnectError(
+            f"{describe(connection)}: a TLS file cannot be used ({files}): {error}",
+            code="OSI-C042",
+            hint="check the paths; the files hold PEM, and the key is not encrypted",
+        ) from error
 
 
 def _context(connection: Connection, mode: str) -> ssl.SSLContext:

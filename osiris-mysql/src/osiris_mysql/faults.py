@@ -88,7 +88,7 @@ def fault_of(error: BaseException) -> Fault | None:
     if isinstance(error, pymysql.err.MySQLError):
         return _mysql_fault(error)
     if isinstance(error, ssl.SSLError):
-        return _fault(_TABLE[2026], f"TLS failed: {error.reason or error}")
+        return _fault(_TABLE[2026], f"TLS failed: {error}")
     if isinstance(error, socket.gaierror):
         return _fault(_Entry("OSI-C040", "check the spelling of host and the DNS", True, "connection"), str(error))
     if isinstance(error, TimeoutError):
@@ -105,7 +105,7 @@ def fault_of(error: BaseException) -> Fault | None:
 
 def _mysql_fault(error: BaseException) -> Fault:
     number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-    text = str(error.args[1]) if len(error.args) > 1 else (str(error) or "the connection is closed")
+    text = str(error.args[1] if len(error.args) > 1 else error) or "the connection is closed"
     cause = getattr(error, "original_exception", None)
     if isinstance(cause, socket.gaierror | ssl.SSLError):
         inner = fault_of(cause)
