@@ -223,7 +223,7 @@ def test_tls_is_demanded_only_where_there_is_some(strange_server: MySQLServer, c
         with pytest.raises(ConnectError) as caught:
             open_reader(connector.connection_with(**place, ssl_mode="required"), {"table": "t"}, connector.context())
         assert caught.value.code == "OSI-C042"
-    with pytest.raises(ConnectError, match="no/such.pem"):
+    with pytest.raises(ConnectError, match=r"such\.pem"):
         open_reader(
             connector.connection_with(**place, ssl_mode="verify_ca", ssl_ca="/no/such.pem"),
             {"table": "t"},
