@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -129,7 +130,7 @@ def from_json(column: ReadColumn, values: list[Any]) -> pa.Array:
         decode = _plain_decimal
     try:
         decoded = [None if value is None else decode(value) for value in values]
-        if column.wire in ("date", "time", "timestamp"):
+        if column.wire in ("date", "timestamp"):
             zoned = pa.types.is_timestamp(storage) and storage.tz
             return pa.array([_zoned(v) if zoned and v else v for v in decoded], pa.string()).cast(storage)
         return pa.array(decoded, storage)
@@ -172,6 +173,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "float8": float,
     "decimal": Decimal,
     "interval": _parsed_interval,
+    "time": time.fromisoformat,
 }
 
 
