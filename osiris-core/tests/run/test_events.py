@@ -126,6 +126,8 @@ def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path: Path) -> None:
     (record.path / "events.jsonl").write_text('{"seq":1}\n{"seq":2}\n{"seq":')
     assert [event["seq"] for event in record.events()] == [1, 2]
     assert record.result() is None
+    (record.path / "result.json").write_text('{"status": ')
+    assert record.result() is None
 
 
 class Terminal:

@@ -186,6 +186,35 @@ def test_usage_faults_are_exit_2(project: Any) -> None:
     assert project.records() == []
 
 
+@pytest.mark.parametrize("progress", ["auto", "never"])
+def test_progress_is_for_terminals_only(project: Any, progress: str) -> None:
+    import os
+    import pty
+    import subprocess
+
+    from osiris_core.testing.cli import clean_environment, osiris_command
+
+    simple(project, rows=60, read={"seconds_per_batch": 0.05})
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*osiris_command(), "run", "p.yaml", "--progress", progress],
+        cwd=project.directory,
+        env=clean_environment(project.env),
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    try:
+        while part := os.read(ours, 4096):
+            seen += part
+    except OSError:  # the other side is closed
+        pass
+    os.close(ours)
+    assert process.wait(60) == 0
+    assert (b"\x1b[K" in seen, b"orders: " in seen) == ((True, True) if progress == "auto" else (False, False))
+    assert b"60 written" in seen
+
+
 # -- run keys ----------------------------------------------------------------------------------------------------
 def test_a_failed_run_is_continued_under_its_key(project: Any) -> None:
     project.table("orders", 3)

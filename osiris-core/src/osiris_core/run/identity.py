@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from osiris_core.canonical import fingerprint, to_json
+from osiris_core.canonical import fingerprint
 
 if TYPE_CHECKING:
     from osiris_core.compile import Compiled
@@ -19,6 +19,7 @@ def pipeline_identity(validation: Validation, compiled: Compiled) -> str:
     """
     if validation.pipeline is None:
         raise ValueError("the pipeline was not accepted")
+    bound = validation.pipeline.bind()
     steps = [
         {
             "id": step.id,
@@ -26,15 +27,15 @@ def pipeline_identity(validation: Validation, compiled: Compiled) -> str:
             "mode": step.mode,
             "connection": step.connection,
             "needs": list(step.needs),
-            "config": to_json(step.config),
+            "config": step.config,
         }
-        for step in validation.pipeline.bind().steps
+        for step in bound.steps
     ]
     return fingerprint(
         {
             "name": compiled.name,
             "steps": steps,
-            "params": compiled.manifest["params"],
+            "params": bound.values,
             "connections": compiled.manifest["fingerprints"]["connections"],
         }
     )

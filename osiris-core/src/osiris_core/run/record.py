@@ -51,15 +51,14 @@ class RunRecord:
     def events(self) -> list[dict[str, Any]]:
         """Every whole line of the event log; a line cut short by a kill is left out."""
         path = self.path / EVENTS_FILE
-        if not path.is_file():
-            return []
-        lines = path.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines[:-1] if line]
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
+        return [event for line in lines if isinstance(event := _parsed(line), dict)]
 
     def result(self) -> dict[str, Any] | None:
-        """What ``write_result`` wrote; None while the run goes on, or when it was killed."""
+        """What ``write_result`` wrote; None while the run goes on, or when it was killed or damaged since."""
         path = self.path / RESULT_FILE
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+        value = _parsed(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else None
+        return value if isinstance(value, dict) else None
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write ``result.json``, whole or not at all."""
@@ -95,3 +94,10 @@ def find_record(state_dir: Path, run_id: str) -> RunRecord:
         code="OSI-V050",
         hint=did_you_mean(run_id, names) if names else "nothing was run in this project yet",
     )
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
