@@ -79,7 +79,7 @@ class _Stop(Exception):  # noqa: N818 - not an error: the document's problems sa
 
 
 def _unreadable(file: str, why: str) -> Document:
-    return _failed(Document(file, ""), "OSI-V001", f"{file}: {why}")
+    return _failed(Document(file, ""), "OSI-V001", why)
 
 
 def _failed(document: Document, code: str, message: str, start: int = 0, end: int = 0) -> Document:
