@@ -14,7 +14,7 @@ from osiris_core.engine import RunEvent, RunRequest, RunResult
 from osiris_core.errors import EXIT_BUG, EXIT_OK, EXIT_SIGINT, OsirisError
 from osiris_core.run import faults
 from osiris_core.run.drift import refuse_drift
-from osiris_core.run.plan import Sink, make_plan
+from osiris_core.run.plan import Plan, Sink, make_plan
 from osiris_core.run.sink import SinkFailure, run_sink
 from osiris_core.run.state import RunState
 from osiris_core.run.streams import Cancelled
@@ -65,20 +65,7 @@ class _LocalRun:
         compiled = request.compiled or load_compiled(request.manifest_dir)
         plan = make_plan(compiled.manifest, compiled.configs)
         run = self._state = RunState(request, plan, _registry(request), self._emit, self._cancelled)
-        self._emit(
-            RunEvent(
-                "run_started",
-                None,
-                {
-                    "pipeline": plan.name,
-                    "steps": list(plan.steps),
-                    "run_key": request.run_key,
-                    "continues": request.continues or None,
-                    "dry_run": request.dry_run,
-                    "parallel": request.parallel,
-                },
-            )
-        )
+        self._emit(RunEvent("run_started", None, _description(request, plan)))
         for step in plan.steps.values():
             run.driver(step)  # what is broken or not installed is found before anything is read
         refuse_drift(run, compiled.schemas)
@@ -93,7 +80,7 @@ class _LocalRun:
         running: dict[Future[None], Sink] = {}
         with ThreadPoolExecutor(max_workers=self._request.parallel, thread_name_prefix="osiris") as pool:
             while waiting or running:
-                ready = [sink for sink in waiting if sink.after <= done and len(running) < self._request.parallel]
+                ready = [sink for sink in waiting if sink.after <= done]
                 for sink in ready[: self._request.parallel - len(running)]:
                     waiting.remove(sink)
                     running[pool.submit(run_sink, run, sink, spools)] = sink
@@ -193,13 +180,20 @@ class _LocalRun:
     def _why_skipped(self, step: str) -> str:
         if self._request.dry_run and self._error is None:
             return "dry_run"
-        run = self._state
-        results = (
-            [run.reports[sink.step.id].result or {} for sink in run.plan.sinks if step in sink.chain] if run else []
-        )
-        if any(result.get("already_committed") for result in results):
+        if self._state is not None and self._state.is_committed_before(step):
             return "already_committed"
         return "not_needed" if self._error is None else "upstream_failed"
+
+
+def _description(request: RunRequest, plan: Plan) -> dict[str, Any]:
+    return {
+        "pipeline": plan.name,
+        "steps": list(plan.steps),
+        "run_key": request.run_key,
+        "continues": request.continues or None,
+        "dry_run": request.dry_run,
+        "parallel": request.parallel,
+    }
 
 
 def _error(code: str, message: str, *, exit_code: int, retryable: bool = False, hint: str = "") -> dict[str, Any]:

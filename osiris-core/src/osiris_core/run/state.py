@@ -100,6 +100,11 @@ class RunState:
     def _path(self, value: Any) -> Any:
         return str(self.request.project_dir / value) if isinstance(value, str) else value
 
+    def is_committed_before(self, step: str) -> bool:
+        """Whether a sink that the step feeds turned out to be committed by an earlier run under the same key."""
+        fed = (self.reports[sink.step.id].result for sink in self.plan.sinks if step in sink.chain)
+        return any(result is not None and result.get("already_committed") for result in fed)
+
     def context(self, step: RunStep, owner: str, state: Any = None) -> StepContext:
         """What the driver may know; its interrupts belong to the sink ``owner``."""
         request = self.request
