@@ -95,6 +95,21 @@ SQL = (
 VALUES: list[Any] = [None, True, False, 0, -1, 7, 2**70, 1.5, "", [], {}, [1], ["id", "id"], {"a": 1}, *WORDS, *SQL]
 
 
+READS: list[dict[str, Any]] = [
+    {"limit": 3}, {"order_by": [{"column": "id", "descending": True}]}, {"where_sql": "id % 2 = 0"},
+    {"where": [{"column": "id", "op": "in", "value": [1, 2, 3]}]}, {"where": [{"column": "id", "op": "is_not_null"}]},
+    {"where": [{"column": "total", "op": "<", "value": 100.5}, {"column": "id", "op": "!=", "value": 20}]},
+    {"where": [{"column": "placed_at", "op": ">", "value": "2025-01-01"}]},
+    {"columns": ["total", "id", "customer_id"]}, {"columns": ["id", "customer_id", "total", "note"]},
+    {"where": [{"column": "note", "op": "like", "value": "%x%"}]},
+]  # fmt: skip
+WRITES: list[dict[str, Any]] = [
+    {"write_mode": "append"}, {"write_mode": "replace"}, {"on_drift": "ignore_new"}, {"on_drift": "add_columns"},
+    {"table": "fresh", "create": "if_missing"}, {"table": "fresh.parquet"}, {"verify": "none"},
+    {"require": "exactly_once"},
+]  # fmt: skip
+
+
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Every path below ``value``."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -113,8 +128,8 @@ def at(value: Any, path: tuple[Any, ...]) -> Any:
 def mutants(draw: st.DrawFn) -> dict[str, Any]:
     """A valid pipeline after one to three mutations."""
     value = deepcopy(draw(st.sampled_from([COPY, SUMS])))
-    for _ in range(draw(st.integers(1, 3))):
-        mutation = draw(st.sampled_from([drop, rename, retype, reorder, inject]))
+    for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3]))):
+        mutation = draw(st.sampled_from([drop, rename, retype, reorder, inject, vary, vary]))
         mutation(draw, value)
     return dict(value)
 
@@ -156,6 +171,23 @@ def inject(draw: st.DrawFn, value: Any) -> None:
         holder[draw(st.sampled_from(KEYS))] = new
     else:
         holder.append(deepcopy(draw(st.sampled_from(holder))) if holder and draw(st.booleans()) else new)
+
+
+def vary(draw: st.DrawFn, value: Any) -> None:
+    """A change that leaves most pipelines valid."""
+    configs = [step["config"] for step in value.get("steps", ()) if isinstance(step, dict) and "config" in step]
+    configs = [config for config in configs if isinstance(config, dict)]
+    readers = [config for config in configs if "write_mode" not in config and "sql" not in config]
+    writers = [config for config in configs if "write_mode" in config]
+    if readers and draw(st.booleans()):
+        change = draw(st.sampled_from(READS))
+        draw(st.sampled_from(readers)).update(deepcopy(change))
+    elif writers:
+        config = draw(st.sampled_from(writers))
+        config.update(deepcopy(draw(st.sampled_from(WRITES))))
+        if config["write_mode"] != "merge":
+            config.pop("merge_keys", None)
+            config.pop("delete_missing", None)
 
 
 class Lab:
