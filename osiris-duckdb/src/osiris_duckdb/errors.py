@@ -20,8 +20,18 @@ class _Rule(NamedTuple):
     fault: Literal["connection", "run", "drift", "data"] = "run"
 
 
+#: What expressions of ours say with DuckDB's ``error()``.
+OWN = "osiris: "
+
 #: The first rule whose class and pattern match speaks.
 _RULES = (
+    _Rule(
+        duckdb.InvalidInputException,
+        OWN,
+        "OSI-R102",
+        "convert the value in a query or a transform, or give the target a wider type",
+        fault="data",
+    ),
     _Rule(
         duckdb.IOException,
         r"Could not set lock|being used by another process|Conflicting lock",
@@ -99,5 +109,6 @@ def connect_error(error: duckdb.Error, path: Path) -> ConnectError:
 
 
 def _first_line(text: str) -> str:
-    """The message without DuckDB's picture of the statement."""
-    return text.strip().split("\n", 1)[0].strip()
+    """The message without DuckDB's picture of the statement; ours without what DuckDB puts before it."""
+    line = text.strip().split("\n", 1)[0].strip()
+    return line.partition(OWN)[2] or line

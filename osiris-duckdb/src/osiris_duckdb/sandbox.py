@@ -1,7 +1,8 @@
 """The DuckDB a ``duckdb.sql`` step runs in: in memory, its inputs as views, no files, no network, no settings.
 
-An input that the statement scans once is streamed through; one that it may scan more often is first put into a
-temporary table, which DuckDB spills to the run's scratch directory when memory runs out.
+Inputs that ``file.table`` would read are read here, by the same statement: they become its WITH, and the connection may
+open just their files. Of the others, one that the statement scans once is streamed through; one that it may scan more
+often is first put into a temporary table, which DuckDB spills to the run's scratch directory when memory runs out.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from osiris_core import StepContext
 from osiris_core.data import refuse_unknown_types
 from osiris_core.sql import bind
 from osiris_duckdb.instances import interrupter, locked_down, quote
-from osiris_duckdb.intake import Intake, storage_schema
+from osiris_duckdb.intake import Intake, own_source, storage_schema
 from osiris_duckdb.sql_guard import check_select, one_statement, scans
-from osiris_duckdb.streams import QueryStream, Run, arrow_schema, describe, open_batches, select_list
+from osiris_duckdb.streams import QueryStream, Run, Source, arrow_schema, describe, open_batches, select_list
 from osiris_duckdb.writing_types import KNOWN_OSIRIS_TYPES, created_type, fitted, scanned_types
 
 
@@ -46,7 +47,9 @@ class _Sandbox:
         self._parameters = dict(parameters) if isinstance(parameters, dict) else {}
         self._temp_dir = _scratch(context)
         settings = {name: config.get(name) for name in ("memory_limit", "threads")}
-        self._connection = locked_down(None, temp_dir=self._temp_dir, settings=settings)
+        self._fused = self._take_over(inputs)
+        files = tuple(path for source in self._fused.values() for path in source.files)
+        self._connection = locked_down(None, temp_dir=self._temp_dir, settings=settings, readable=files)
         context.on_cancel(interrupter(self._connection))
         self._intakes: list[Intake] = []
 
@@ -55,9 +58,11 @@ class _Sandbox:
         connection = self._connection
         check_select(connection, self._sql, tables=self._inputs)
         for name, stream in self._inputs.items():
-            self._make_view(name, storage_schema(_schema(stream)))
-        columns = describe(connection, self._sql, self._parameters)
-        text = f"SELECT {', '.join(select_list(columns))} FROM ({self._sql}\n)"
+            if name not in self._fused:
+                self._make_view(name, storage_schema(_schema(stream)))
+        statement = self._statement()
+        columns = describe(connection, statement, self._parameters)
+        text = f"SELECT {', '.join(select_list(columns))} FROM ({statement})"
         reader = open_batches(connection, f"{text} LIMIT 0", self._parameters, 1)
         schema = arrow_schema(columns, reader.schema)
         reader.close()
@@ -70,6 +75,24 @@ class _Sandbox:
             prepare=self._open_inputs,
         )
         return QueryStream(schema, self._own_errors(run.batches()), None, on_close=self.close)
+
+    def _take_over(self, inputs: Mapping[str, Any]) -> dict[str, Source]:
+        """Inputs that this connection can read from their files itself, within its one statement."""
+        fused = {}
+        for name, stream in inputs.items():
+            source = own_source(stream)
+            if source is None or not source.files or source.parameters.keys() & self._parameters.keys():
+                continue
+            fused[name] = source
+            self._parameters.update(source.parameters)
+        return fused
+
+    def _statement(self) -> str:
+        """The user's SELECT, with what was taken over as its WITH."""
+        if not self._fused:
+            return f"{self._sql}\n"
+        parts = [f"{quote(name)} AS ({source.sql})" for name, source in self._fused.items()]
+        return f"WITH {', '.join(parts)} SELECT * FROM ({self._sql}\n)"
 
     def close(self) -> None:
         """Close the connection. Idempotent, never raises."""
@@ -94,7 +117,11 @@ class _Sandbox:
     def _open_inputs(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Put the real streams in the place of the empty ones."""
         often = scans(connection, self._sql)
+        for source in self._fused.values():
+            source.started = True
         for name, stream in self._inputs.items():
+            if name in self._fused:
+                continue
             connection.unregister(_stream_name(name))
             intake = Intake(connection, _stream_name(name), stream)
             self._intakes.append(intake)

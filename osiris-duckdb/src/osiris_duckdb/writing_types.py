@@ -151,15 +151,18 @@ def _text_fits(column: str, target: str) -> tuple[str, ...]:
     Empty when the cast fails by itself otherwise. A regular expression costs five times the cast.
     """
     if target in _INTEGERS:
-        return (f"NOT contains({column}, '.') AND NOT contains({column}, 'e') AND NOT contains({column}, 'E')",)
-    if decimal := _DECIMAL.fullmatch(target):
-        scale = decimal[2]
-        dot = f"strpos({column}, '.')"
-        plain = f"NOT contains({column}, 'e') AND NOT contains({column}, 'E')"
-        digits = f"[0-9]{{0,{scale}}}0*"
         return (
-            f"({dot} = 0 OR strlen({column}) - {dot} <= {scale}) AND {plain}",
-            f"regexp_full_match({column}, '\\s*[+-]?[0-9]*\\.{digits}\\s*')",
+            f"CAST(TRY_CAST({column} AS {target}) AS VARCHAR) = {column}",
+            f"regexp_full_match({column}, '\\s*[+-]?[0-9]+\\s*')",
+        )
+    if decimal := _DECIMAL.fullmatch(target):
+        scale = int(decimal[2])
+        dot = f"strpos({column}, '.')"
+        # Up to two signs after the point cannot be a negative exponent.
+        exponent = f" AND NOT contains(lower({column}), 'e')" if scale > 2 else ""
+        return (
+            f"{dot} > 0 AND strlen({column}) - {dot} <= {scale}{exponent}",
+            f"regexp_full_match({column}, '\\s*[+-]?[0-9]*(\\.[0-9]{{0,{scale}}}0*)?\\s*')",
         )
     if target == "DATE":
         return (
@@ -169,7 +172,7 @@ def _text_fits(column: str, target: str) -> tuple[str, ...]:
     if target in ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"):
         uncut = f"NOT regexp_matches({column}, '\\.[0-9]{{7,}}')"
         unshifted = f"NOT regexp_matches({column}, ':[0-9.]+\\s*[+-][0-9:]+\\s*$')"
-        plain = f"strlen({column}) = 19 AND substr({column}, 17, 1) = ':'"
+        plain = f"strlen({column}) = 19 AND {column}[17] = ':'"
         return (plain, f"{uncut} AND {unshifted}" if target == "TIMESTAMP" else uncut)
     if target in ("TIMESTAMP_S", "TIMESTAMP_MS"):
         return (f"CAST(CAST({column} AS {target}) AS TIMESTAMP_NS) = CAST({column} AS TIMESTAMP_NS)",)
@@ -179,7 +182,7 @@ def _text_fits(column: str, target: str) -> tuple[str, ...]:
 def _checked(column: str, fits: Sequence[str], value: str, name: str, source: str, target: str) -> str:
     message = literal(f'osiris: column "{name}": a value of type {source} does not fit {target} unchanged')
     whens = " ".join(f"WHEN {condition} THEN {value}" for condition in fits)
-    return f"CASE WHEN {column} IS NULL THEN NULL {whens} ELSE error({message}) END"
+    return f"CASE {whens} WHEN {column} IS NOT NULL THEN error({message}) END"
 
 
 def _never_loses(source: str, target: str) -> bool:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 
-from osiris_core import Catalog, Column, OsirisError, Scope, Table
-from osiris_duckdb.files.paths import existing, fault_of, file_name, format_of, inside, is_glob, tables
-from osiris_duckdb.files.reader import describe_files
+from osiris_core import Catalog, Column, Connection, OsirisError, Scope, Table
+from osiris_duckdb import streams
+from osiris_duckdb.files.paths import existing, fault_of, file_name, inside, is_glob, root_of, tables
+from osiris_duckdb.files.reader import relation
 from osiris_duckdb.files.relation import Options
 from osiris_duckdb.instances import locked_down
 from osiris_duckdb.reading_types import read_type
 
 
-def discover(root: Path, scope: Scope) -> Catalog:
-    """Every file in scope that can be read; a glob in the scope that matches files of one shape is a table too."""
+def discover(connection: Connection, scope: Scope) -> Catalog:
+    """Every file in scope that can be read; a glob in the scope that matches files of one shape is a table too.
+
+    Raises ConnectError.
+    """
+    root = root_of(connection)
     found: dict[str, tuple[Path, ...]] = {}
     left_out = False
     for path in tables(root):
@@ -29,7 +35,7 @@ def discover(root: Path, scope: Scope) -> Catalog:
     for wanted in scope.tables:
         if wanted not in found and (paths := _named(root, wanted)):
             found[wanted] = paths
-    described = [_table(name, paths) for name, paths in sorted(found.items())]
+    described = [_table(connection, name, paths) for name, paths in sorted(found.items())]
     listed = tuple(table for table in described if table is not None)
     return Catalog("file.table", listed, f"DuckDB {duckdb.__version__}", probe(root, scope), partial=left_out)
 
@@ -59,23 +65,23 @@ def _named(root: Path, wanted: str) -> tuple[Path, ...]:
     return (path,) if path.is_file() else ()
 
 
-def _table(name: str, paths: Sequence[Path]) -> Table | None:
+def _table(connection: Connection, name: str, paths: Sequence[Path]) -> Table | None:
     """None for what cannot be read as a table: empty, malformed, files of several shapes."""
     duck = locked_down(None, readable=tuple(paths))
     try:
-        options = Options.of({"table": name}, format_of(paths[0].name))
-        columns, rows = describe_files(duck, paths, options)
+        options = Options.of(connection, name)
+        given = replace(options, types=None)
+        names = {column.name for column in relation(duck, paths, given).columns} if options.types else set()
+        # A type for a column that is gone is for the run to complain about: discovery tells what there is.
+        known = {column: kind for column, kind in (options.types or {}).items() if column in names}
+        rows = relation(duck, paths, replace(options, types=known or None))
     except (OsirisError, duckdb.Error):
         return None
     finally:
         duck.close()
-    return Table(
-        name,
-        tuple(
-            Column(c.name, c.type, read.arrow, nullable=c.nullable, osiris_type=read.osiris)
-            for c in columns
-            for read in (read_type(c.type),)
-        ),
-        kind="file",
-        approximate_rows=rows,
-    )
+    return Table(name, tuple(_column(c) for c in rows.columns), kind="file", approximate_rows=rows.rows)
+
+
+def _column(column: streams.Column) -> Column:
+    read = read_type(column.type)
+    return Column(column.name, column.type, read.arrow, nullable=column.nullable, osiris_type=read.osiris)

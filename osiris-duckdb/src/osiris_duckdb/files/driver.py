@@ -29,9 +29,8 @@ class FileTable(Driver):
     def discover(self, connection: Connection, scope: Scope) -> Catalog:
         """Files below the root with their columns. Raises ConnectError when there is no such directory."""
         from osiris_duckdb.files.catalog import discover
-        from osiris_duckdb.files.paths import root_of
 
-        return discover(root_of(connection), scope)
+        return discover(connection, scope)
 
     def probe(self, connection: Connection, scope: Scope) -> str:
         """A token over names, sizes and times; no file is opened."""
@@ -73,6 +72,13 @@ class FileTable(Driver):
                 hint=f"add format: csv, or use one of {', '.join(FORMATS)}",
             )
 
+    def compile_step(self, step: StepView, spec: Spec, catalog: Catalog | None) -> Mapping[str, Any] | None:
+        """Pin the inferred types: a value of another kind that comes later is an error, not another type."""
+        table = catalog.table(step.config["table"]) if catalog is not None else None
+        if step.mode != "read" or table is None or _format(step.config) == "parquet":
+            return None
+        return {**step.config, "types": {column.name: column.type for column in table.columns}}
+
     def map_error(self, error: BaseException) -> Fault | None:
         """DuckDB's exceptions; see ``osiris_duckdb.errors``."""
         from osiris_duckdb.errors import fault
@@ -96,3 +102,9 @@ class FileTable(Driver):
         from osiris_duckdb.files.writer import FileWriter
 
         return FileWriter(connection, config, context)
+
+
+def _format(config: Mapping[str, Any]) -> str:
+    from osiris_duckdb.files.paths import format_of
+
+    return format_of(config["table"], config.get("format"))

@@ -113,9 +113,25 @@ class TextOutput:
             self._found += count_rows(
                 self._duck, self._part, replace(self._options, header=header == "true"), self._names
             )
-        with self._part.open("rb") as part:
-            shutil.copyfileobj(part, self._file, _COPY_BYTES)
+        self._append_part()
         self._part.unlink()
+
+    def _append_part(self) -> None:
+        if self._options.encoding == "utf-8":
+            with self._part.open("rb") as part:
+                shutil.copyfileobj(part, self._file, _COPY_BYTES)
+            return
+        with self._part.open(encoding="utf-8", newline="") as text:
+            try:
+                for block in iter(lambda: text.read(_COPY_BYTES), ""):
+                    self._file.write(block.encode(self._options.encoding))
+            except UnicodeEncodeError as error:
+                sign = error.object[error.start]
+                raise RunError(
+                    f'a value holds "{sign}", which {self._options.encoding} cannot say',
+                    code="OSI-R102",
+                    hint="write the file in utf-8",
+                ) from error
 
     def _write_lines(self, schema: pa.Schema, scanned: Mapping[str, str]) -> None:
         members = [

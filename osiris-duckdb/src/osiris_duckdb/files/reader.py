@@ -15,10 +15,10 @@ from osiris_duckdb.conditions import exact_conditions
 from osiris_duckdb.files.csv_files import open_csv
 from osiris_duckdb.files.jsonl_files import open_jsonl
 from osiris_duckdb.files.parquet_files import open_parquet
-from osiris_duckdb.files.paths import existing, format_of, root_of
+from osiris_duckdb.files.paths import existing, root_of
 from osiris_duckdb.files.relation import ROWS, Options, Relation
 from osiris_duckdb.instances import locked_down, quote
-from osiris_duckdb.streams import Column, QueryStream, Run, Source, arrow_schema, open_batches, select_list
+from osiris_duckdb.streams import QueryStream, Run, Source, arrow_schema, open_batches, select_list
 
 
 def open_files(connection: Connection, config: Mapping[str, Any], context: StepContext) -> QueryStream:
@@ -29,7 +29,7 @@ def open_files(connection: Connection, config: Mapping[str, Any], context: StepC
     paths = existing(root_of(connection, context.project_dir), config["table"])
     duck = locked_down(None, temp_dir=context.work_dir / f"{context.step}.spill", readable=paths)
     try:
-        return _stream(duck, paths, config, context)
+        return _stream(duck, paths, Options.of(connection, config["table"]), config, context)
     except BaseException:
         duck.close()
         raise
@@ -45,9 +45,13 @@ def relation(duck: duckdb.DuckDBPyConnection, paths: Sequence[Path], options: Op
 
 
 def _stream(
-    duck: duckdb.DuckDBPyConnection, paths: Sequence[Path], config: Mapping[str, Any], context: StepContext
+    duck: duckdb.DuckDBPyConnection,
+    paths: Sequence[Path],
+    options: Options,
+    config: Mapping[str, Any],
+    context: StepContext,
 ) -> QueryStream:
-    rows = relation(duck, paths, Options.of(config, format_of(config["table"], config.get("format"))))
+    rows = relation(duck, paths, options)
     known = {column.name: column for column in rows.columns}
     names = list(config.get("columns", known))
     _refuse_unknown(config, names, list(known))
@@ -58,6 +62,7 @@ def _stream(
         source=f"({rows.select()})",
         quote=quote,
         style="dollar",
+        prefix=f"osiris_{context.step}_",
     )
     text = f"SELECT {', '.join(select_list(columns))} FROM ({sql})"
     if rows.schema is not None:
@@ -92,11 +97,3 @@ def _refuse_unknown(config: Mapping[str, Any], names: Sequence[str], known: Sequ
     for name in asked:
         if name not in known:
             raise DriftError(f'"{config["table"]}" has no column "{name}"', hint=did_you_mean(name, known))
-
-
-def describe_files(
-    duck: duckdb.DuckDBPyConnection, paths: Sequence[Path], options: Options
-) -> tuple[list[Column], int | None]:
-    """Columns in DuckDB's types and, where the file says so, the number of rows."""
-    rows = relation(duck, paths, options)
-    return list(rows.columns), rows.rows

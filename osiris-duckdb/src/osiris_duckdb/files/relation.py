@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
-from osiris_core import InvalidInputError, did_you_mean
+from osiris_core import Connection, DriftError, did_you_mean
+from osiris_duckdb.files.paths import format_of
 from osiris_duckdb.instances import quote
 from osiris_duckdb.streams import Column
 
@@ -19,7 +19,7 @@ ROWS = "_osiris_file_rows"
 
 @dataclass(frozen=True)
 class Options:
-    """How to read a file; the fields of ``config`` with their defaults."""
+    """How a file is read and written."""
 
     format: str
     delimiter: str = ","
@@ -29,16 +29,16 @@ class Options:
     types: Mapping[str, str] | None = None
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], format_name: str) -> Options:
-        """From a step's config."""
-        default = "\t" if str(config["table"]).lower().endswith(".tsv") else ","
+    def of(cls, connection: Connection, table: str) -> Options:
+        """From a connection, what the step overrides included. Raises InvalidInputError when no format is known."""
+        fields = connection.fields
         return cls(
-            format_name,
-            config.get("delimiter", default),
-            config.get("header", True),
-            config.get("null_text", ""),
-            config.get("encoding", "utf-8"),
-            config.get("types"),
+            format_of(table, fields.get("format")),
+            fields.get("delimiter") or ("\t" if table.lower().endswith(".tsv") else ","),
+            fields.get("header", True),
+            fields.get("null_text", ""),
+            fields.get("encoding", "utf-8"),
+            fields.get("types"),
         )
 
 
@@ -72,14 +72,13 @@ class Relation:
 def typed(names: Sequence[str], inferred: Mapping[str, str], given: Mapping[str, str] | None) -> list[str]:
     """The type of each column: what the config says, else what was inferred.
 
-    Raises InvalidInputError for a type of a column that is not there.
+    Raises DriftError for a type of a column that is not there.
     """
     given = given or {}
     for name in given:
         if name not in names:
-            raise InvalidInputError(
+            raise DriftError(
                 f'types names the column "{name}", which the file does not have',
-                code="OSI-V202",
                 hint=did_you_mean(name, names),
             )
     return [given.get(name) or inferred.get(name, "VARCHAR") for name in names]

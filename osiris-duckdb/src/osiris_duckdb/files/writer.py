@@ -19,7 +19,7 @@ from osiris_core import (
 )
 from osiris_duckdb.files.markers import FileLock, Marker
 from osiris_duckdb.files.output import Output, open_output
-from osiris_duckdb.files.paths import format_of, inside, is_glob, root_of
+from osiris_duckdb.files.paths import inside, is_glob, root_of
 from osiris_duckdb.files.relation import Options
 
 #: How long another run that writes the same file is waited for.
@@ -36,7 +36,7 @@ class FileWriter:
         name = config["table"]
         if is_glob(name):
             raise InvalidInputError(f'"{name}" stands for several files and cannot be written', code="OSI-V302")
-        self._options = Options.of(config, format_of(name, config.get("format")))
+        self._options = Options.of(connection, name)
         self._target = inside(root_of(connection, context.project_dir), name)
         self._lock = FileLock(self._target)
         self._marker: Marker | None = None
