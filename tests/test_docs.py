@@ -230,7 +230,10 @@ def copy_checkout(target: Path) -> None:
 def page_shell(directory: Path, in_checkout: bool) -> Shell:
     """The shell that a page starts with."""
     environment = clean_environment()
-    environment.pop("COVERAGE_PROCESS_CONFIG", None) if in_checkout else None
+    for name in (
+        ("COVERAGE_PROCESS_CONFIG", "VIRTUAL_ENV", "UV_PYTHON", "UV_PROJECT_ENVIRONMENT") if in_checkout else ()
+    ):
+        environment.pop(name, None)  # they would point uv, or coverage, to the environment of the tests
     programs = Path(sys.executable).parent
     if in_checkout:
         copy_checkout(directory)

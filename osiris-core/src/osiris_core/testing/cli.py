@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -23,6 +24,11 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         if not name.startswith("OSIRIS_") and name not in {"NO_COLOR", "FORCE_COLOR", "COLUMNS"}
     }
     return {**inherited, **(extra or {})}
+
+
+def unmeasured_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The same for a process whose imports or time are looked at: coverage would add its own to both."""
+    return {name: value for name, value in clean_environment(extra).items() if not name.startswith("COVERAGE_")}
 
 
 def osiris_command() -> list[str]:
@@ -61,7 +67,10 @@ class Osiris:
     def start(
         self, *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.Popen[str]:
-        """Start and hand out the process, for tests that send it signals; the caller waits for it."""
+        """Start and hand out the process, for tests that send it signals; the caller waits for it.
+
+        It heeds SIGINT even where the tests run in a shell's background, whose children ignore it.
+        """
         return subprocess.Popen(
             [*osiris_command(), *map(str, arguments)],
             cwd=cwd or self.directory,
@@ -71,8 +80,13 @@ class Osiris:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            preexec_fn=_heed_sigint,
             **options,
         )
+
+
+def _heed_sigint() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture

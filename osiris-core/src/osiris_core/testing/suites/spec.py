@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from osiris_core.spec import Spec
 from osiris_core.testing import marks
+from osiris_core.testing.cli import unmeasured_environment
 
 #: Modules that no plugin module may pull in: control-plane commands must stay quick.
 HEAVY = ("pyarrow", "numpy", "pandas", "jsonschema_rs", "sqlglot")
@@ -73,5 +74,7 @@ class SpecSuite:
 
 def _modules_after(statement: str) -> set[str]:
     code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # Unmeasured: coverage, in the process, would import modules of its own.
+    env = unmeasured_environment()
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     return set(json.loads(done.stdout.splitlines()[-1]))
