@@ -220,3 +220,13 @@ def test_meanings_are_compared_not_spellings() -> None:
     assert meaning(pa.MonthDayNano([1, 0, 0]), pa.field("c", pa.month_day_nano_interval())) != timedelta(0)
     assert meaning(float("nan"), pa.field("c", pa.float64())) == "NaN"
     assert meaning(None, text) is None
+
+
+def test_a_schema_carries_the_sources_key_and_comments() -> None:
+    from osiris_core.data.types import source_comment, source_primary_key, with_source_table
+
+    schema = with_source_table(SCHEMA, primary_key=["id"], comment="people", comments={"name": "as in the passport"})
+    assert source_primary_key(schema) == ("id",)
+    assert source_comment(schema) == "people"
+    assert [source_comment(column) for column in schema] == ["", "as in the passport"]
+    assert (source_primary_key(SCHEMA), source_comment(SCHEMA)) == ((), "")
