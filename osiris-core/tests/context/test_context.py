@@ -42,7 +42,9 @@ ORDERS = Table(
     ),
     primary_key=("id",),
 )
-ACCOUNTS = Table("accounts", (Column("id", "int", "int32"), Column("has space", "text", "string")), comment="all \u202eof\nthem")
+ACCOUNTS = Table(
+    "accounts", (Column("id", "int", "int32"), Column("has space", "text", "string")), comment="all \u202eof\nthem"
+)
 
 
 def view(*, transform: str | None = "duckdb.sql") -> View:
@@ -94,7 +96,9 @@ def test_the_closed_schema_is_valid_strict_and_holds_only_what_exists() -> None:
         assert node["required"] == list(node["properties"])
 
 
-@pytest.mark.parametrize(("closure", "closed"), [("full", {"table", "column", "target"}), ("tables", {"table", "target"}), ("open", set())])
+@pytest.mark.parametrize(
+    ("closure", "closed"), [("full", {"table", "column", "target"}), ("tables", {"table", "target"}), ("open", set())]
+)
 def test_each_step_down_opens_the_commoner_faults_last(closure: str, closed: set[str]) -> None:
     definitions = closed_schema(view(), closure)["$defs"]  # type: ignore[arg-type]
     assert {name for name in ("table", "column", "target") if "enum" in definitions[name]} == closed

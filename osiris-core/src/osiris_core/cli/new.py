@@ -31,10 +31,13 @@ steps:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``pipeline NAME`` and ``connector NAME``."""
+    """``pipeline NAME``, ``pipeline --from … --to …`` and ``connector NAME``."""
+    from osiris_core.cli.new_pipeline import add_copy_arguments
+
     commands = parser.add_subparsers(dest="command", required=True, metavar="pipeline|connector")
-    pipeline = commands.add_parser("pipeline", help="a pipeline of two steps in pipelines/NAME.yaml")
-    pipeline.add_argument("name", metavar="NAME", help="letters, digits, - _ and .")
+    pipeline = commands.add_parser("pipeline", help="a pipeline: the copy of a table, or an example to change")
+    pipeline.add_argument("name", metavar="NAME", nargs="?", default="", help="letters, digits, - _ and .")
+    add_copy_arguments(pipeline)
     connector = commands.add_parser("connector", help="a package osiris-NAME with spec, driver and tests")
     connector.add_argument("name", metavar="NAME", help="the system, for example shop: it makes shop.table")
     connector.add_argument("--out", type=Path, metavar="DIR", help="where (default: ./osiris-NAME)")
@@ -48,13 +51,18 @@ def run(args: argparse.Namespace) -> int:
 def _pipeline(args: argparse.Namespace) -> int:
     from osiris_core import atomic
     from osiris_core.cli.init import SCHEMA_FILE
+    from osiris_core.cli.new_pipeline import copy_of_a_table
     from osiris_core.project import Project
 
-    _check_name(_PIPELINE, args.name, "a pipeline's name is letters, digits, - _ and .")
-    root = Project.find(args.project).root
-    path = root / "pipelines" / f"{args.name}.yaml"
+    copies = args.source is not None or args.target is not None
+    if args.name or not copies:
+        _check_name(_PIPELINE, args.name, "a pipeline's name is letters, digits, - _ and .")
+    name, oml = (
+        copy_of_a_table(args) if copies else (args.name, PIPELINE.format(name=args.name, schema=f"../{SCHEMA_FILE}"))
+    )
+    path = args.out or Project.find(args.project).root / "pipelines" / f"{name}.yaml"
     _refuse_existing(path)
-    atomic.write_text(path, PIPELINE.format(name=args.name, schema=f"../{SCHEMA_FILE}"))
+    atomic.write_text(path, oml)
     return _done(args, path, [path], f"osiris validate {path}")
 
 
