@@ -114,7 +114,7 @@ class Mapping(Driver):
 
     def map_error(self, error: BaseException) -> Fault | None:
         if isinstance(error, KeyError):
-            raise RuntimeError("the mapper itself is broken")
+            raise TypeError("the mapper itself is broken")
         if isinstance(error, LookupError):
             return Fault("OSI-R020", "lost geheim-1", retryable=True, kind="connection")
         if isinstance(error, ArithmeticError):
