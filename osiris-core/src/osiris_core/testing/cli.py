@@ -67,10 +67,7 @@ class Osiris:
     def start(
         self, *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.Popen[str]:
-        """Start and hand out the process, for tests that send it signals; the caller waits for it.
-
-        It heeds SIGINT even where the tests run in a shell's background, whose children ignore it.
-        """
+        """Start and hand out the process, for tests that send it signals; the caller waits for it."""
         return subprocess.Popen(
             [*osiris_command(), *map(str, arguments)],
             cwd=cwd or self.directory,
@@ -80,13 +77,14 @@ class Osiris:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            preexec_fn=_heed_sigint,
             **options,
         )
 
 
-def _heed_sigint() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def pytest_configure(config: pytest.Config) -> None:
+    """Heed SIGINT: a shell's background jobs ignore it, and so would every process that tests send it to."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
