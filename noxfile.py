@@ -20,6 +20,8 @@ PACKAGES = sorted(path.parent.name for path in ROOT.glob("osiris-*/pyproject.tom
 TEST_TOOLS = ["coverage", "hypothesis", "pytest", "pytest-randomly", "pytest-timeout", "pytest-xdist", "uv"]
 TEST_TOOLS += ["import-linter", "ruff"]  # quick enough to be tests
 LINT_TOOLS = ["mypy", "nox", "types-pyyaml"]
+#: Programs among the benchmarks that run for as long as they are told to; each has a session of its own.
+SLOW = {"fuzz", "soak"}
 #: Percent of branches and lines that each package's tests must reach.
 COVERAGE = {"osiris-core": 85}
 COVERAGE_OF_PLUGINS = 80
@@ -159,6 +161,15 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Feed the loaders of pipelines and specs nonsense, ten CPU minutes each: ``nox -s fuzz -- --minutes 1``."""
+    environment(session)
+    session.install("-c", "constraints.txt", *editable(), *TEST_TOOLS)
+    for loader in ("oml", "spec"):
+        session.run("python", "benchmarks/fuzz.py", loader, *(session.posargs or ["--minutes", "10"]))
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Every benchmark, or the one named, with its arguments: ``nox -s bench -- validate --repeat 9``."""
     environment(session)
@@ -167,7 +178,8 @@ def bench(session: nox.Session) -> None:
     if session.posargs:
         session.run("python", f"benchmarks/{session.posargs[0]}.py", *session.posargs[1:])
         return
-    scripts = [path for path in sorted(ROOT.glob("benchmarks/*.py")) if "__main__" in path.read_text("utf-8")]
+    programs = [path for path in sorted(ROOT.glob("benchmarks/*.py")) if path.stem not in SLOW]
+    scripts = [path for path in programs if "__main__" in path.read_text("utf-8")]
     failed = [path.stem for path in scripts if not session.run("python", str(path), success_codes=[0, 1])]
     if failed:
         session.error(f"out of bounds: {', '.join(failed)}")

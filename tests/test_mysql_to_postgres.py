@@ -84,8 +84,9 @@ def project(tmp_path: Path, mysql_database: MySQLDatabase, postgres_database: Po
     connections = {
         "shop": {**mysql_database.fields, "component": "mysql", "password": "${SHOP_PASSWORD}"},
         "warehouse": {**postgres_database.fields, "component": "postgres", "password": "${WAREHOUSE_PASSWORD}"},
-        "supabase": {**postgres_database.fields, "component": "supabase", "password": "${WAREHOUSE_PASSWORD}"},
     }
+    # Supabase's own servers all speak TLS, so its connections require it unless told otherwise.
+    connections["supabase"] = {**connections["warehouse"], "component": "supabase", "sslmode": "prefer"}
     (tmp_path / "osiris_connections.yaml").write_text(json.dumps({"connections": connections}))
     (tmp_path / ".env").write_text(
         f'SHOP_PASSWORD="{mysql_database.password}"\nWAREHOUSE_PASSWORD="{postgres_database.password}"\n'
