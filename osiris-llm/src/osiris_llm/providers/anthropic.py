@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from osiris_core import ConfigurationError
 from osiris_llm.provider import (
     MAX_OUTPUT_TOKENS,
     TIMEOUT,
@@ -14,13 +13,11 @@ from osiris_llm.provider import (
     Message,
     Reply,
     SchemaLimits,
-    SchemaTooLargeError,
     Usage,
-    bad_key,
     missing_sdk,
     reply,
-    unreachable,
 )
+from osiris_llm.providers.faults import translated
 
 
 class AnthropicProvider:
@@ -56,7 +53,14 @@ class AnthropicProvider:
                 output_config={"format": {"type": "json_schema", "schema": self._sdk.transform_schema(dict(schema))}},
             )
         except self._sdk.AnthropicError as error:
-            raise self._translate(error) from error
+            raise translated(
+                error,
+                self._sdk,
+                title=self.title,
+                key="ANTHROPIC_API_KEY",
+                model=self.model,
+                too_large=("schema", "grammar"),
+            ) from error
         text = "".join(block.text for block in answer.content if block.type == "text")
         usage = Usage(
             answer.usage.input_tokens + (answer.usage.cache_read_input_tokens or 0),
@@ -66,21 +70,3 @@ class AnthropicProvider:
         if answer.stop_reason == "refusal":
             return reply(text, usage, started, "refusal")
         return reply(text, usage, started, "length" if answer.stop_reason == "max_tokens" else "stop")
-
-    def _translate(self, error: Exception) -> Exception:
-        sdk = self._sdk
-        if isinstance(error, sdk.AuthenticationError | sdk.PermissionDeniedError):
-            return bad_key(self.title, "ANTHROPIC_API_KEY")
-        if isinstance(error, sdk.NotFoundError):
-            return ConfigurationError(
-                f'{self.title} does not know the model "{self.model}"', code="OSI-C033", hint="choose one with --model"
-            )
-        if isinstance(error, sdk.BadRequestError) and any(
-            word in str(error.body or error.message).lower() for word in ("schema", "grammar")
-        ):
-            return SchemaTooLargeError(self.title)
-        if isinstance(error, sdk.APITimeoutError):
-            return unreachable(self.title, "no answer in time")
-        if isinstance(error, sdk.APIStatusError):
-            return unreachable(self.title, f"HTTP status {error.status_code}")
-        return unreachable(self.title, type(error).__name__)

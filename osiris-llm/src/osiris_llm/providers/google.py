@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from osiris_core import ConfigurationError
 from osiris_llm.provider import (
     MAX_OUTPUT_TOKENS,
     TIMEOUT,
@@ -22,6 +21,7 @@ from osiris_llm.provider import (
     unreachable,
     without,
 )
+from osiris_llm.providers.faults import unknown_model
 
 
 class GoogleProvider:
@@ -96,9 +96,7 @@ class GoogleProvider:
         if status in (401, 403) or "api key" in text:
             return bad_key(self.title, "GEMINI_API_KEY")
         if status == 404:
-            return ConfigurationError(
-                f'{self.title} does not know the model "{self.model}"', code="OSI-C033", hint="choose one with --model"
-            )
+            return unknown_model(self.title, self.model)
         if status == 400 and ("schema" in text or "states" in text):
             return SchemaTooLargeError(self.title)
         return unreachable(self.title, f"HTTP status {status}")

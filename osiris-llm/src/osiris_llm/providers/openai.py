@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from osiris_core import ConfigurationError
 from osiris_llm.provider import (
     MAX_OUTPUT_TOKENS,
     TIMEOUT,
@@ -16,13 +15,11 @@ from osiris_llm.provider import (
     Message,
     Reply,
     SchemaLimits,
-    SchemaTooLargeError,
     Usage,
-    bad_key,
     missing_sdk,
     reply,
-    unreachable,
 )
+from osiris_llm.providers.faults import translated
 
 
 class OpenAIProvider:
@@ -59,7 +56,9 @@ class OpenAIProvider:
                 **self._options(messages, schema),
             )
         except self._sdk.OpenAIError as error:
-            raise self._translate(error) from error
+            raise translated(
+                error, self._sdk, title=self.title, key=self.key_name, model=self.model, too_large=("schema",)
+            ) from error
         choice = answer.choices[0]
         usage = _usage(answer.usage)
         if getattr(choice.message, "refusal", None):
@@ -72,22 +71,6 @@ class OpenAIProvider:
         stable = json.dumps([messages[0].text, schema], sort_keys=True)
         key = hashlib.sha256(stable.encode()).hexdigest()[:32]
         return {"prompt_cache_key": key, "max_completion_tokens": MAX_OUTPUT_TOKENS}
-
-    def _translate(self, error: Exception) -> Exception:
-        sdk = self._sdk
-        if isinstance(error, sdk.AuthenticationError | sdk.PermissionDeniedError):
-            return bad_key(self.title, self.key_name)
-        if isinstance(error, sdk.NotFoundError):
-            return ConfigurationError(
-                f'{self.title} does not know the model "{self.model}"', code="OSI-C033", hint="choose one with --model"
-            )
-        if isinstance(error, sdk.BadRequestError) and "schema" in str(error.body or error.message).lower():
-            return SchemaTooLargeError(self.title)
-        if isinstance(error, sdk.APITimeoutError):
-            return unreachable(self.title, "no answer in time")
-        if isinstance(error, sdk.APIStatusError):
-            return unreachable(self.title, f"HTTP status {error.status_code}")
-        return unreachable(self.title, type(error).__name__)
 
 
 class CompatibleProvider(OpenAIProvider):
