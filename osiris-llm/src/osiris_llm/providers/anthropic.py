@@ -25,6 +25,7 @@ class AnthropicProvider:
 
     name = "anthropic"
     title = "Anthropic"
+    key_name = "ANTHROPIC_API_KEY"
     default_model = "claude-sonnet-4-6"
     limits = SchemaLimits()
 

@@ -12,11 +12,8 @@ from osiris_llm.provider import SchemaTooLargeError, bad_key, unreachable
 def translated(error: Any, sdk: Any, *, title: str, key: str, model: str, too_large: Iterable[str]) -> Exception:
     """The error to raise instead of ``error``.
 
-    Args:
-        error: what the SDK raised.
-        sdk: the SDK's module, which holds the classes.
-        title, key, model: how the provider, its key's variable and the model are called.
-        too_large: words of a 400 that mean the schema was refused.
+    ``sdk`` is the SDK's module, which holds the classes; ``key`` the name of the key's variable; ``too_large`` the words
+    of a 400 that mean the schema was refused.
     """
     if isinstance(error, sdk.AuthenticationError | sdk.PermissionDeniedError):
         return bad_key(title, key)
