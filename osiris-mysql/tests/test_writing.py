@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,8 +15,9 @@ import pytest
 
 from osiris_core import DriftError, OsirisError, RunError
 from osiris_core.data import field
-from osiris_core.testing import Connector, people, stream_of
+from osiris_core.testing import Connector, edge_table, people, rows_of, stream_of
 from osiris_core.testing.servers import MySQLDatabase, MySQLServer
+from osiris_mysql.connect import open_session
 
 
 def one(kind: pa.DataType, *values: Any, osiris: str = "", source: str = "", nullable: bool = True) -> pa.Table:
@@ -31,6 +36,15 @@ def refused(connector: Connector, data: pa.Table, write_mode: str = "append", **
     with pytest.raises(OsirisError) as caught:
         connector.write("t", data, write_mode, **config)
     return caught.value
+
+
+@pytest.fixture(params=["load", "insert"])
+def way(mysql_server: MySQLServer, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Rows go by LOAD DATA LOCAL where the server allows it, else by INSERT."""
+    (before,) = mysql_server.query("SELECT @@GLOBAL.local_infile")
+    mysql_server.execute(f"SET GLOBAL local_infile = {'ON' if request.param == 'load' else 'OFF'}")
+    yield request.param
+    mysql_server.execute(f"SET GLOBAL local_infile = {before[0]}")
 
 
 # -- values ------------------------------------------------------------------------------------------------
@@ -65,6 +79,8 @@ def refused(connector: Connector, data: pa.Table, write_mode: str = "append", **
         ("TIMESTAMP(6) NULL", one(pa.timestamp("us", "UTC"), datetime(2120, 1, 1))),
         ("TIME", one(pa.duration("us"), timedelta(hours=839), osiris="time")),
         ("ENUM('x')", one(pa.string(), "y")),
+        ("ENUM('x','y')", one(pa.string(), "2")),
+        ("SET('x','y')", one(pa.string(), "3")),
         ("VARCHAR(9) CHARACTER SET latin1", one(pa.string(), "日本")),
         ("JSON", one(pa.string(), "{not json", osiris="json")),
         ("VARBINARY(2)", one(pa.binary(), b"abc")),
@@ -72,7 +88,7 @@ def refused(connector: Connector, data: pa.Table, write_mode: str = "append", **
     ids=lambda value: value if isinstance(value, str) else str(value.field("a").type),
 )
 def test_what_mysql_would_alter_is_refused(
-    mysql_database: MySQLDatabase, connector: Connector, column: str, data: pa.Table
+    mysql_database: MySQLDatabase, connector: Connector, way: str, column: str, data: pa.Table
 ) -> None:
     """MySQL rounds, cuts, pads and reads YEAR 5 as 2005, partly even in strict mode."""
     make(mysql_database, column)
@@ -107,15 +123,58 @@ def test_what_mysql_would_alter_is_refused(
         ("INT", one(pa.null(), None), None),
         ("YEAR", one(pa.int16(), 0), 0),
         ("ENUM('x','y')", one(pa.string(), "y"), "y"),
+        ("ENUM('2','1')", one(pa.string(), "1"), "1"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_fits_is_stored_exactly(
-    mysql_database: MySQLDatabase, connector: Connector, column: str, data: pa.Table, stored: Any
+    mysql_database: MySQLDatabase, connector: Connector, way: str, column: str, data: pa.Table, stored: Any
 ) -> None:
     make(mysql_database, column)
     connector.write("t", data)
     assert mysql_database.query("SELECT a FROM t") == [(stored,)]
+
+
+def test_edge_values_come_back_exact_either_way(connector: Connector, way: str) -> None:
+    data = edge_table(without={"decimal_text", "ř🦦"})
+    plain = data.drop_columns(["bool", "binary"])  # columns that LOAD DATA cannot take are inserted
+    for part in (data, plain):
+        name = connector.seed(part)
+        assert connector.rows(name) == rows_of(part)
+
+
+def test_a_server_that_asks_for_a_file_gets_none(connector: Connector, tmp_path: Path) -> None:
+    """A hostile server may answer any statement with a request for a file of the client's."""
+    asked, told = threading.Event(), []
+
+    def serve(listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        greeting = b"\x0a8.0.36\0" + b"\x01\0\0\0" + b"12345678\0" + b"\xff\xf7\x2d\x02\0\xff\xdf\x15" + bytes(10)
+        greeting += b"123456789012\0mysql_native_password\0"
+        ok = b"\x07\0\0%c\0\0\0\x02\0\0\0"
+        client.sendall(len(greeting).to_bytes(3, "little") + b"\0" + greeting)
+        client.recv(1 << 16)
+        client.sendall(ok % 2)
+        for _ in range(8):
+            statement = client.recv(1 << 16)
+            if b"SELECT" in statement or not statement:
+                break
+            client.sendall(ok % 1)
+        request = b"\xfb/etc/passwd"
+        client.sendall(len(request).to_bytes(3, "little") + b"\x01" + request)
+        asked.set()
+        told.append(client.recv(1 << 16))
+        client.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
+        place = {"host": "127.0.0.1", "port": listener.getsockname()[1], "ssl_mode": "disabled"}
+        with pytest.raises(Exception, match="LOAD_LOCAL"):
+            open_session(connector.connection_with(**place), writing=True)
+        server.join(10)
+    assert asked.is_set()
+    assert b"root:" not in b"".join(told)
 
 
 def test_null_where_the_table_says_not_null(mysql_database: MySQLDatabase, connector: Connector) -> None:
@@ -184,7 +243,9 @@ def test_generated_columns_are_left_out(mysql_database: MySQLDatabase, connector
     assert "g is generated" in refused(connector, data, "merge", merge_keys=["g"]).message
 
 
-def test_a_conflict_on_another_unique_key_is_an_error(mysql_database: MySQLDatabase, connector: Connector) -> None:
+def test_a_conflict_on_another_unique_key_is_an_error(
+    mysql_database: MySQLDatabase, connector: Connector, way: str
+) -> None:
     """ON DUPLICATE KEY UPDATE would overwrite whichever row conflicts, on any key."""
     make(mysql_database, "INT UNIQUE")
     mysql_database.insert("t", [(1, 10), (2, 20)])
@@ -194,7 +255,9 @@ def test_a_conflict_on_another_unique_key_is_an_error(mysql_database: MySQLDatab
     assert mysql_database.query("SELECT id, a FROM t") == [(1, 10), (2, 20)]
 
 
-def test_a_key_that_exists_is_an_error_for_append(mysql_database: MySQLDatabase, connector: Connector) -> None:
+def test_a_key_that_exists_is_an_error_for_append(
+    mysql_database: MySQLDatabase, connector: Connector, way: str
+) -> None:
     make(mysql_database, "INT")
     mysql_database.insert("t", [(1, 10)])
     assert refused(connector, one(pa.int32(), 5, 6)).code == "OSI-R104"
@@ -269,13 +332,13 @@ def test_a_referenced_table_is_replaced_row_by_row(mysql_database: MySQLDatabase
     assert refused(connector, no_key, "replace").code == "OSI-R123"
 
 
-def test_a_missing_parent_is_an_error(mysql_database: MySQLDatabase, connector: Connector) -> None:
+def test_a_missing_parent_is_an_error(mysql_database: MySQLDatabase, connector: Connector, way: str) -> None:
     mysql_database.execute("CREATE TABLE p (x INT PRIMARY KEY)")
     make(mysql_database, "INT", more=", FOREIGN KEY (a) REFERENCES p (x)")
     assert refused(connector, one(pa.int32(), 1)).code == "OSI-R107"
 
 
-def test_a_check_constraint_refuses(mysql_database: MySQLDatabase, connector: Connector) -> None:
+def test_a_check_constraint_refuses(mysql_database: MySQLDatabase, connector: Connector, way: str) -> None:
     make(mysql_database, "INT CHECK (a > 0)")
     assert refused(connector, one(pa.int32(), -1)).code == "OSI-R121"
 

@@ -40,7 +40,7 @@ def open_session(connection: Connection, *, writing: bool = False) -> pymysql.Co
     Times are UTC, text is utf8mb4, the server waits for a slow consumer. Raises ConnectError.
     """
     with connecting(describe(connection)):
-        session = connect(connection)
+        session = connect(connection, writing=writing)
         refuse_old(session)
         with session.cursor() as cursor:
             cursor.execute("SELECT @@SESSION.sql_mode")
@@ -49,11 +49,16 @@ def open_session(connection: Connection, *, writing: bool = False) -> pymysql.Co
     return session
 
 
-def connect(connection: Connection) -> pymysql.Connection[Any]:
-    """A connection as ``ssl_mode`` wants it; ``preferred`` goes on without TLS only where the server has none."""
-    import pymysql
+def connect(connection: Connection, *, writing: bool = False) -> pymysql.Connection[Any]:
+    """A connection as ``ssl_mode`` wants it; ``preferred`` goes on without TLS only where the server has none.
 
-    given = arguments(connection)
+    A writer's may send rows to LOAD DATA LOCAL (``loading``); ``local_infile`` stays off, so that PyMySQL refuses
+    every request for a file that a server makes.
+    """
+    import pymysql
+    from pymysql.constants import CLIENT
+
+    given = arguments(connection) | ({"client_flag": CLIENT.LOCAL_FILES} if writing else {})
     try:
         return pymysql.connect(**given)
     except pymysql.err.OperationalError as error:

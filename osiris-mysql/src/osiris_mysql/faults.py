@@ -75,7 +75,9 @@ _TABLE: dict[int, _Entry] = {
     **dict.fromkeys((1452, 1216), _REFERENCE),
     **dict.fromkeys((1451, 1217), _REFERENCED),
     **dict.fromkeys((3819, 4025, 1369, 1644, 1906, 3105), _CONSTRAINT),
-    **dict.fromkeys((1264, 1265, 1292, 1366, 1406, 1411, 1416, 1441, 3140, 1525, 1690, 3903), _VALUE),
+    **dict.fromkeys(
+        (1264, 1265, 1292, 1366, 1406, 1411, 1416, 1441, 3140, *range(4034, 4046), 1525, 1690, 3903), _VALUE
+    ),
     1071: _Entry("OSI-R102", "the key is too long for an index: choose a shorter key column", kind="data"),
     1118: _Entry("OSI-R102", "the row is too long for a table: leave columns out", kind="data"),
 }

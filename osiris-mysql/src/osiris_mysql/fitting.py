@@ -6,6 +6,7 @@ reads YEAR 5 as 2005 without an error. What it would alter in silence is refused
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from osiris_mysql.typemap import MySQLType
 Check = Callable[[pa.Array], Any]
 
 KNOWN_TYPES = frozenset({"json", "time", "bit", "decimal", "enum", "set", "uuid", "wkb", "text_form"})
+_MEMBER = re.compile(r"'((?:[^']|'')*)'")
 _TEXT_BYTES = {"tinytext": 255, "text": 65_535, "mediumtext": 16_777_215}
 
 
@@ -162,10 +164,19 @@ def _text_checks(target: MySQLType) -> list[Check]:
         ]
     if target.base == "varchar" and target.size:
         return [lambda array: _first(_as_text(array), pc.greater(pc.utf8_length(_as_text(array)), target.size))]
+    if target.base in ("enum", "set"):
+        members = pa.array([word.replace("''", "'") for word in _MEMBER.findall(target.source)], pa.string())
+        return [lambda array: _numbered(_as_text(array), members)]
     if target.base in _TEXT_BYTES:
         limit = _TEXT_BYTES[target.base]
         return [lambda array: _first(_as_text(array), pc.greater(pc.binary_length(_as_text(array)), limit))]
     return []
+
+
+def _numbered(array: pa.Array, members: pa.Array) -> Any:
+    """The first number that is no word of the list: MySQL would take it for a place in the list."""
+    number = pc.match_substring_regex(array, r"^[0-9]+$")
+    return _first(array, pc.and_(number, pc.invert(pc.is_in(array, members))))
 
 
 def _as_text(array: pa.Array) -> pa.Array:

@@ -27,25 +27,27 @@ def literals(array: pa.Array, field: pa.Field, target: MySQLType) -> pa.Array:
     The array has one of the Arrow types that ``fitting.fit`` accepted for ``target``.
     """
     kind = array.type
-    if pa.types.is_boolean(kind):
-        return _bytes(array.cast(pa.int8()))
-    if pa.types.is_integer(kind):
-        return _bytes(array)
+    if pa.types.is_boolean(kind) or pa.types.is_integer(kind):
+        return text(array).cast(pa.binary())
     if pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind):
         quoted = _quoted(array.cast(pa.binary()), b"_binary'")
         return _joined(b"ST_GeomFromWKB(", quoted, b")") if target.kind == "wkb" else quoted
     if osiris_type(field) == "bit" and target.kind in ("bit", "bool"):
         return _joined(b"b'", array.cast(pa.binary()), b"'")
-    return _quoted(_text(array).cast(pa.binary()), b"'")
+    return _quoted(text(array).cast(pa.binary()), b"'")
 
 
-def _text(array: pa.Array) -> pa.Array:
-    """Text that MySQL reads back exactly."""
+def text(array: pa.Array) -> pa.Array:
+    """Values as text that MySQL reads back exactly; of any type but bytes, bits and geometries."""
     kind = array.type
+    if pa.types.is_boolean(kind):
+        return array.cast(pa.int8()).cast(pa.string())
     if pa.types.is_timestamp(kind):
         return array.cast(pa.timestamp("us", kind.tz)).cast(pa.timestamp("us")).cast(pa.string())
     if pa.types.is_duration(kind):
         return _spans(array.cast(pa.duration("us")).cast(pa.int64()))
+    if pa.types.is_time(kind):
+        return array.cast(pa.time64("us")).cast(pa.string())
     if pa.types.is_floating(kind):
         # By way of double: the shortest text of a float may lie beyond the float itself.
         return array.cast(pa.float64()).cast(pa.string())
@@ -78,10 +80,6 @@ def _digits(values: pa.Array, width: int) -> pa.Array:
     return pc.utf8_lpad(values.cast(pa.string()), width, "0")
 
 
-def _bytes(array: pa.Array) -> pa.Array:
-    return array.cast(pa.string()).cast(pa.binary())
-
-
 def _quoted(array: pa.Array, opening: bytes) -> pa.Array:
     data = array.buffers()[2]
     if data is not None and _SPECIAL.search(memoryview(data)):
@@ -91,10 +89,11 @@ def _quoted(array: pa.Array, opening: bytes) -> pa.Array:
 
 
 def _joined(before: bytes, array: pa.Array, after: bytes) -> pa.Array:
-    return pc.binary_join_element_wise(_scalar(before), array, _scalar(after), _scalar(b""))
+    return pc.binary_join_element_wise(scalar(before), array, scalar(after), scalar(b""))
 
 
-def _scalar(value: bytes) -> pa.Scalar:
+def scalar(value: bytes) -> pa.Scalar:
+    """Bytes for Arrow's kernels."""
     return pa.scalar(value, pa.binary())
 
 
@@ -109,12 +108,12 @@ def inserts(head: bytes, columns: Sequence[pa.Array], size: int, longest: int) -
 
     Raises RunError (OSI-R025) for a row that is too long for the server.
     """
-    rows = pc.binary_join_element_wise(*[column.fill_null(_scalar(b"NULL")) for column in columns], _scalar(b","))
+    rows = pc.binary_join_element_wise(*[column.fill_null(scalar(b"NULL")) for column in columns], scalar(b","))
     rows = _joined(b"(", rows, b")")
     for start, stop in _slices(pc.binary_length(rows).to_numpy(), size - len(head), longest - len(head)):
         piece: Any = rows.slice(start, stop - start)
         values = pa.ListArray.from_arrays(pa.array([0, stop - start], pa.int32()), piece)
-        yield head + pc.binary_join(values, _scalar(b","))[0].as_py()
+        yield head + pc.binary_join(values, scalar(b","))[0].as_py()
 
 
 def _slices(lengths: Any, size: int, longest: int) -> Iterator[tuple[int, int]]:

@@ -20,6 +20,7 @@ from osiris_mysql.connect import open_session
 from osiris_mysql.faults import running
 from osiris_mysql.fitting import plain
 from osiris_mysql.literals import inserts, literals
+from osiris_mysql.loading import allowed, lines, load, statement
 from osiris_mysql.merge import STAGING, create_staging, merge
 from osiris_mysql.names import quote, quote_table
 from osiris_mysql.reader import discard
@@ -44,6 +45,7 @@ class MySQLWriter:
         self._session: Any = None
         self._target: Target | None = None
         self._longest = STATEMENT_BYTES
+        self._loads = False
         self._staged = 0
         self._deleted = 0
 
@@ -111,6 +113,7 @@ class MySQLWriter:
             return self._target
         session = self._open()
         target = self._target = prepare(session, self._database, self._config, schema)
+        self._loads = allowed(session, target)
         with session.cursor() as cursor:
             if target.keys:
                 create_staging(session, target)
@@ -124,19 +127,26 @@ class MySQLWriter:
     def _insert(self, target: Target, batch: pa.RecordBatch) -> None:
         if batch.num_rows == 0:
             return
-        columns = []
-        for place in target.placements:
-            array = plain(batch.column(place.index))
+        arrays = [plain(batch.column(place.index)) for place in target.placements]
+        for place, array in zip(target.placements, arrays, strict=True):
             place.fit.check(array)
-            columns.append(literals(array, place.field, place.type))
-        into = STAGING if target.keys else quote_table(self._database, target.name)
-        names = ", ".join(quote(name) for name in target.columns)
-        affected = 0
-        head = f"INSERT INTO {into} ({names}) VALUES ".encode()
-        for statement in inserts(head, columns, min(STATEMENT_BYTES, self._longest), self._longest):
-            affected += self._session.query(statement)
+        table = STAGING if target.keys else quote_table(self._database, target.name)
+        send = self._load if self._loads else self._insert_values
+        affected = send(target, table, arrays)
         if affected != batch.num_rows:
-            raise ReconciliationError(f"{self._what}: {batch.num_rows} rows sent, {affected} inserted")
+            raise ReconciliationError(f"{self._what}: {batch.num_rows} rows sent, {affected} stored")
+
+    def _load(self, target: Target, table: str, arrays: list[pa.Array]) -> int:
+        return load(self._session, statement(table, target), lines(arrays))
+
+    def _insert_values(self, target: Target, table: str, arrays: list[pa.Array]) -> int:
+        columns = [
+            literals(array, place.field, place.type) for place, array in zip(target.placements, arrays, strict=True)
+        ]
+        names = ", ".join(quote(name) for name in target.columns)
+        head = f"INSERT INTO {table} ({names}) VALUES ".encode()
+        statements = inserts(head, columns, min(STATEMENT_BYTES, self._longest), self._longest)
+        return sum(self._session.query(statement) for statement in statements)
 
     def _applied(self, target: Target, coerced: Mapping[str, int]) -> CommitResult:
         if target.keys:
