@@ -108,7 +108,7 @@ def commands(block: Block) -> list[Command]:
     """The commands of a block, in order; only the last one may end with another exit code than 0."""
     exit_code = int(block.directives.get("exit", "0"))
     if block.language == "python":
-        return [Command(f"{shlex.quote(sys.executable)} - <<'END_OF_BLOCK'\n{block.text}END_OF_BLOCK", None, exit_code)]
+        return [Command(f"python - <<'END_OF_BLOCK'\n{block.text}END_OF_BLOCK", None, exit_code)]
     if block.language == "bash":
         return [Command(block.text, None, exit_code)]
     found: list[tuple[list[str], list[str]]] = []
