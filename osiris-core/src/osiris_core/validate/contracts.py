@@ -27,6 +27,7 @@ class Contract:
         fields: names of the config's own fields.
         defaults: what a field left out means, by name.
         overrides: checkers of the connection fields a step may set, by name.
+        override_paths: those of ``overrides`` that are paths.
         connection_fields: names of all the connection's fields.
         needs_connection: whether a step cannot do without one.
     """
@@ -36,6 +37,7 @@ class Contract:
     fields: frozenset[str]
     defaults: Mapping[str, Any]
     overrides: Mapping[str, SchemaChecker]
+    override_paths: frozenset[str]
     connection_fields: frozenset[str]
     needs_connection: bool
 
@@ -67,6 +69,7 @@ def _compile(spec: Spec, mode: str) -> Contract:
         fields=fields,
         defaults=_defaults(schema),
         overrides=allowed,
+        override_paths=frozenset(name for name in allowed if properties[name].get("x-role") == "path"),
         connection_fields=frozenset(properties),
         needs_connection=bool(connection.get("required")),
     )

@@ -10,6 +10,8 @@ from osiris_core.problems import Path
 
 #: Keywords whose subschemas describe the same value.
 _SAME_VALUE = ("allOf", "anyOf", "oneOf")
+#: Keywords that say something about roles.
+_MEANINGFUL = frozenset({"x-role", "properties", "additionalProperties", "items", "then", "else", *_SAME_VALUE})
 
 
 @dataclass(slots=True)
@@ -46,26 +48,41 @@ class _Compiler:
         self.known: dict[str, RoleTree] = {}
 
     def tree(self, schema: Any) -> RoleTree:
+        """A tree of its own, or that of the definition when ``schema`` is nothing but a reference to it.
+
+        A definition that refers to itself is still being filled here, so it must not be copied.
+        """
+        if isinstance(schema, Mapping) and _is_local(schema.get("$ref")) and not _MEANINGFUL & schema.keys():
+            return self._referred(schema["$ref"])
         tree = RoleTree()
         self._fill(tree, schema)
         return tree
+
+    def _below(self, known: RoleTree | None, schema: Any) -> RoleTree:
+        """The tree of a property or an item, put together with what another branch said of it."""
+        found = self.tree(schema)
+        if known is None:
+            return found
+        both = RoleTree()
+        _merge(both, known)
+        _merge(both, found)
+        return both
 
     def _fill(self, tree: RoleTree, schema: Any) -> None:
         if not isinstance(schema, Mapping):
             return
         reference = schema.get("$ref")
-        if isinstance(reference, str) and reference.startswith("#/"):
-            _merge(tree, self._referred(reference))
+        if _is_local(reference):
+            _merge(tree, self._referred(str(reference)))
         if isinstance(schema.get("x-role"), str):
             tree.roles.add(schema["x-role"])
         for key, below in _mapping(schema.get("properties")).items():
             if isinstance(below, Mapping):
-                self._fill(tree.properties.setdefault(key, RoleTree()), below)
+                tree.properties[key] = self._below(tree.properties.get(key), below)
         if isinstance(schema.get("additionalProperties"), Mapping):
             tree.others = self.tree(schema["additionalProperties"])
         if isinstance(schema.get("items"), Mapping):
-            tree.items = tree.items or RoleTree()
-            self._fill(tree.items, schema["items"])
+            tree.items = self._below(tree.items, schema["items"])
         for keyword in _SAME_VALUE:
             for branch in schema.get(keyword) or ():
                 self._fill(tree, branch)
@@ -80,6 +97,10 @@ class _Compiler:
                 target = _mapping(target).get(part.replace("~1", "/").replace("~0", "~"))
             self._fill(tree, target)
         return self.known[reference]
+
+
+def _is_local(reference: Any) -> bool:
+    return isinstance(reference, str) and reference.startswith("#/")
 
 
 def _merge(tree: RoleTree, other: RoleTree) -> None:

@@ -64,12 +64,16 @@ def _secret_name(path: Path, declared: dict[int, frozenset[str]]) -> str | None:
 
 
 def _paths(step: DraftStep) -> Iterator[Problem]:
-    for path, role, value in step.roles:
-        if role == "path" and isinstance(value, str) and step.sound("config", *path):
-            reason = path_fault(value)
-            if reason:
-                hint = "use a path below the project (or the connection's directory)"
-                yield Problem("OSI-V302", f'"{path[-1]}" {reason}', ("config", *path), hint=hint)
+    """Paths in the config, those that change its connection included."""
+    found = [(path, value) for path, role, value in step.roles if role == "path"]
+    if step.spec is not None and step.mode is not None:
+        names = contract(step.spec, step.mode).override_paths
+        found += [((name,), step.config[name]) for name in sorted(names) if name in step.config]
+    for path, value in found:
+        reason = path_fault(value) if isinstance(value, str) and step.sound("config", *path) else ""
+        if reason:
+            hint = "use a path below the project (or the connection's directory)"
+            yield Problem("OSI-V302", f'"{path[-1]}" {reason}', ("config", *path), hint=hint)
 
 
 def path_fault(path: str) -> str:
