@@ -47,8 +47,9 @@ def extras(package: str) -> list[str]:
 def environment(session: nox.Session) -> None:
     """Measure and run what users have: bytecode, no colours, and none of the caller's Osiris settings."""
     session.env.update(UV_COMPILE_BYTECODE="1", PYTHONDONTWRITEBYTECODE=None, UV_NO_PROGRESS="1")
-    keep = {"OSIRIS_TEST_MYSQL_URL", "OSIRIS_TEST_POSTGRES_URL"}
-    session.env.update(dict.fromkeys((n for n in os.environ if n.startswith("OSIRIS_") and n not in keep), None))
+    for_tests = ("OSIRIS_TEST_", "OSIRIS_LIVE_")
+    settings = [name for name in os.environ if name.startswith("OSIRIS_") and not name.startswith(for_tests)]
+    session.env.update(dict.fromkeys(settings, None))
 
 
 def run_tests(session: nox.Session, *prefix: str) -> None:
