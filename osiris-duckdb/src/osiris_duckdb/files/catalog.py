@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -41,11 +40,13 @@ def discover(connection: Connection, scope: Scope) -> Catalog:
 
 
 def probe(root: Path, scope: Scope) -> str:
-    """A token that changes when a file comes, goes or is written."""
+    """A token that changes when a file in scope comes, goes or is written: what is in a file decides its types."""
+    paths = {path for path in tables(root) if scope.matches(file_name(root, path))}
+    paths.update(path for wanted in scope.tables for path in _named(root, wanted))
     lines = []
-    for path in tables(root):
+    for path in sorted(paths):
         status = path.stat()
-        lines.append(f"{file_name(root, path)}|{status.st_size}|{status.st_mtime_ns}")
+        lines.append(f"{path}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -69,12 +70,7 @@ def _table(connection: Connection, name: str, paths: Sequence[Path]) -> Table | 
     """None for what cannot be read as a table: empty, malformed, files of several shapes."""
     duck = locked_down(None, readable=tuple(paths))
     try:
-        options = Options.of(connection, name)
-        given = replace(options, types=None)
-        names = {column.name for column in relation(duck, paths, given).columns} if options.types else set()
-        # A type for a column that is gone is for the run to complain about: discovery tells what there is.
-        known = {column: kind for column, kind in (options.types or {}).items() if column in names}
-        rows = relation(duck, paths, replace(options, types=known or None))
+        rows = relation(duck, paths, Options.of(connection, name))
     except (OsirisError, duckdb.Error):
         return None
     finally:

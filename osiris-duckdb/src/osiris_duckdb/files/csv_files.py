@@ -1,7 +1,8 @@
 """CSV: every field is text until it is proved to be more.
 
 A column's type is inferred only where the type keeps all the text says: whole numbers without leading zeros,
-decimals of one scale (never floats), ISO dates and timestamps, true and false. Anything else stays text. Files of
+decimals, ISO dates and timestamps, true and false, and floats only where their text is just what a double is written
+as. Anything else stays text. Files of
 up to 64 MB are looked at whole, of larger ones the first 200,000 rows; a later value of another kind is an error
 when it is read, never altered. ``types`` in the config overrules all of it.
 """
@@ -16,13 +17,15 @@ from pathlib import Path
 import duckdb
 
 from osiris_core import DriftError, InvalidInputError
-from osiris_duckdb.files.relation import Options, Relation, typed
+from osiris_duckdb.files.relation import Options, Relation, text_value, typed
 from osiris_duckdb.instances import literal, one, quote
 from osiris_duckdb.streams import Column
-from osiris_duckdb.writing_types import from_text, spelled_type
+from osiris_duckdb.writing_types import spelled_type
 
 WHOLE_FILE_BYTES = 64 * 1024 * 1024
 SAMPLE_ROWS = 200_000
+_LONGEST_LINE = 16 * 1024 * 1024
+_BUFFER = 2 * _LONGEST_LINE
 #: Values per column that choose the candidate type; all others only confirm it.
 _FIRST_ROWS = 1_000
 
@@ -30,6 +33,7 @@ _INTEGER = r"-?(0|[1-9][0-9]{0,17})"
 _NUMBER = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIMESTAMP = _DATE + r"[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
+_FLOAT = r"-?([0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|inf)|nan"
 _ZONED = _TIMESTAMP + r" ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
 #: In the order in which they are tried.
 _KINDS = (
@@ -39,6 +43,7 @@ _KINDS = (
     ("DATE", _DATE),
     ("TIMESTAMP", _TIMESTAMP),
     ("TIMESTAMP WITH TIME ZONE", _ZONED),
+    ("DOUBLE", _FLOAT),
 )
 
 
@@ -49,7 +54,7 @@ def open_csv(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], optio
     left = [name for name in names if name not in (options.types or {})]
     kinds = typed(names, _inferred(connection, source, left, paths), options.types)
     kinds = [known_type(connection, name, kind) for name, kind in zip(names, kinds, strict=True)]
-    values = [from_text(quote(name), name, kind) for name, kind in zip(names, kinds, strict=True)]
+    values = [text_value(name, kind) for name, kind in zip(names, kinds, strict=True)]
     columns = [Column(name, kind) for name, kind in zip(names, kinds, strict=True)]
     return Relation(columns, values, source, tuple(paths))
 
@@ -97,7 +102,8 @@ def _read_csv(paths: Sequence[Path], names: Sequence[str], options: Options) -> 
     return (
         f"read_csv([{files}], auto_detect = false, header = {str(options.header).lower()}, "
         f"delim = {literal(options.delimiter)}, quote = '\"', escape = '\"', nullstr = {literal(options.null_text)}, "
-        f"allow_quoted_nulls = false, encoding = {literal(options.encoding)}, columns = {{{columns}}})"
+        f"allow_quoted_nulls = false, max_line_size = {_LONGEST_LINE}, buffer_size = {_BUFFER}, "
+        f"encoding = {literal(options.encoding)}, columns = {{{columns}}})"
     )
 
 
@@ -136,8 +142,11 @@ def _candidate(values: Sequence[str | None]) -> str:
 def _check(column: str, kind: str) -> tuple[str, str, str]:
     """Three aggregates: whether every value is of ``kind``, and a decimal's greatest scale and whole digits."""
     spelled = f"regexp_full_match({column}, {literal(dict(_KINDS)[kind])})"
-    exists = f" AND try_cast({column} AS {kind}) IS NOT NULL" if kind != "DECIMAL" else ""
-    fits = f"coalesce(bool_and({spelled}{exists}), true)"
+    if kind == "DOUBLE":  # only texts that a double would be written as: no digit is lost
+        spelled += f" AND CAST(try_cast({column} AS DOUBLE) AS VARCHAR) = {column}"
+    elif kind != "DECIMAL":
+        spelled += f" AND try_cast({column} AS {kind}) IS NOT NULL"
+    fits = f"coalesce(bool_and({spelled}) FILTER (WHERE {column} IS NOT NULL), true)"
     if kind != "DECIMAL":
         return fits, "0", "0"
     scale = f"max(CASE WHEN contains({column}, '.') THEN strlen({column}) - strpos({column}, '.') ELSE 0 END)"

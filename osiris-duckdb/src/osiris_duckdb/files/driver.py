@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from osiris_core import ConnectError, Driver, Finding, Problem
+from osiris_core import ConnectError, Driver, Finding, Problem, did_you_mean
 
 if TYPE_CHECKING:
     from osiris_core import (
@@ -71,6 +71,7 @@ class FileTable(Driver):
                 ("config",),
                 hint=f"add format: csv, or use one of {', '.join(FORMATS)}",
             )
+        yield from _type_problems(step, catalog)
 
     def compile_step(self, step: StepView, spec: Spec, catalog: Catalog | None) -> Mapping[str, Any] | None:
         """Pin the inferred types: a value of another kind that comes later is an error, not another type."""
@@ -102,6 +103,20 @@ class FileTable(Driver):
         from osiris_duckdb.files.writer import FileWriter
 
         return FileWriter(connection, config, context)
+
+
+def _type_problems(step: StepView, catalog: Catalog | None) -> Iterable[Problem]:
+    """Columns in the step's ``types`` that the file does not have."""
+    table = catalog.table(step.config["table"]) if catalog is not None else None
+    types = step.config.get("types")
+    if table is None or not isinstance(types, Mapping):
+        return
+    names = [column.name for column in table.columns]
+    for name in types:
+        if name not in names:
+            hint = did_you_mean(name, names)
+            message = f'"{table.name}" has no column "{name}"'
+            yield Problem("OSI-V202", message, ("config", "types", name), on_key=True, hint=hint)
 
 
 def _format(config: Mapping[str, Any]) -> str:

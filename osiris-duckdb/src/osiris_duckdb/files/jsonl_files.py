@@ -1,8 +1,9 @@
 """JSON Lines: one object a line. Values keep every digit; what a column is follows from all of its values.
 
 Only true and false: BOOLEAN. Only whole numbers: BIGINT, or DECIMAL(38,0). Numbers with fractions: DECIMAL of the
-greatest scale (never a float). Only text: VARCHAR. Objects, lists and mixtures: JSON, as it was written but for white
-space. A number with an exponent, or of more than 38 digits, stays text. A missing key is NULL. ``types`` overrules.
+greatest scale; with exponents: DOUBLE where that keeps every digit. Only text: VARCHAR. Objects, lists and mixtures:
+JSON, as it was written but for white space. Numbers that fit none of it stay text. A missing key is NULL. ``types``
+overrules.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,13 +21,12 @@ import pyarrow as pa
 
 from osiris_core import DriftError, RunError
 from osiris_duckdb.files.csv_files import known_type
-from osiris_duckdb.files.relation import ROWS, Options, Relation, typed
-from osiris_duckdb.instances import quote
+from osiris_duckdb.files.relation import ROWS, Options, Relation, text_value, typed
 from osiris_duckdb.streams import Column
-from osiris_duckdb.writing_types import from_text
 
 _BATCH_ROWS = 8_192
 _LARGEST_BIGINT = 2**63 - 1
+_LARGEST_IN_DOUBLE = 2**53
 
 
 class _Number(str):
@@ -42,6 +43,7 @@ class _Kind:
     scale: int = 0
     digits: int = 0
     wide: bool = False
+    inexact: bool = False
 
     def add(self, value: Any) -> None:
         """Take one value that is not null into account."""
@@ -51,12 +53,14 @@ class _Kind:
             self.seen.add("integer")
             self.digits = max(self.digits, len(str(abs(value))))
             self.wide = self.wide or abs(value) > _LARGEST_BIGINT
+            self.inexact = self.inexact or abs(value) > _LARGEST_IN_DOUBLE
         elif isinstance(value, _Number):
             self._add_number(value)
         else:
             self.seen.add("text" if isinstance(value, str) else "json")
 
     def _add_number(self, text: _Number) -> None:
+        self.inexact = self.inexact or Decimal(repr(float(text))) != Decimal(text)
         if "e" in text or "E" in text:
             self.seen.add("exponent")
             return
@@ -73,7 +77,9 @@ class _Kind:
         if self.seen and self.seen <= {"integer", "fraction"}:
             room = self.digits + self.scale
             return f"DECIMAL({18 if room <= 18 else 38},{self.scale})" if room <= 38 else "VARCHAR"
-        return "VARCHAR" if self.seen <= {"text"} or self.seen <= {"integer", "fraction", "exponent"} else "JSON"
+        if self.seen <= {"integer", "fraction", "exponent"}:
+            return "VARCHAR" if self.inexact or not self.seen else "DOUBLE"
+        return "VARCHAR" if self.seen == {"text"} else "JSON"
 
 
 def open_jsonl(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], options: Options) -> Relation:
@@ -86,7 +92,7 @@ def open_jsonl(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], opt
         known_type(connection, name, kind)
         for name, kind in zip(names, typed(names, inferred, options.types), strict=True)
     ]
-    values = [from_text(quote(name), name, kind) for name, kind in zip(names, kinds, strict=True)]
+    values = [text_value(name, kind) for name, kind in zip(names, kinds, strict=True)]
     columns = [Column(name, kind) for name, kind in zip(names, kinds, strict=True)]
     schema = pa.schema([(name, pa.string()) for name in names])
     is_json = [kind == "JSON" for kind in kinds]

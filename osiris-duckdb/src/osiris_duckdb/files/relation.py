@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from osiris_core import Connection, DriftError, did_you_mean
+from osiris_core import Connection
 from osiris_duckdb.files.paths import format_of
 from osiris_duckdb.instances import quote
 from osiris_duckdb.streams import Column
+from osiris_duckdb.writing_types import from_text
 
 #: The view that rows of ``Relation.batches`` are registered under.
 ROWS = "_osiris_file_rows"
@@ -70,15 +71,11 @@ class Relation:
 
 
 def typed(names: Sequence[str], inferred: Mapping[str, str], given: Mapping[str, str] | None) -> list[str]:
-    """The type of each column: what the config says, else what was inferred.
-
-    Raises DriftError for a type of a column that is not there.
-    """
+    """The type of each column: what the connection or the step says, else what was inferred."""
     given = given or {}
-    for name in given:
-        if name not in names:
-            raise DriftError(
-                f'types names the column "{name}", which the file does not have',
-                hint=did_you_mean(name, names),
-            )
     return [given.get(name) or inferred.get(name, "VARCHAR") for name in names]
+
+
+def text_value(name: str, kind: str) -> str:
+    """An expression for the text column ``name`` as ``kind``; bytes are written as hexadecimal digits."""
+    return f"unhex({quote(name)})" if kind == "BLOB" else from_text(quote(name), name, kind)
