@@ -12,7 +12,7 @@ from osiris_llm.provider import SchemaTooLargeError, bad_key, unreachable
 def translated(error: Any, sdk: Any, *, title: str, key: str, model: str, too_large: Iterable[str]) -> Exception:
     """The error to raise instead of ``error``.
 
-    ``sdk`` is the SDK's module, which holds the classes; ``key`` the name of the key's variable; ``too_large`` the words
+    ``sdk`` is the SDK's module, which holds the classes; ``key`` the key's variable; ``too_large`` the words
     of a 400 that mean the schema was refused.
     """
     if isinstance(error, sdk.AuthenticationError | sdk.PermissionDeniedError):
