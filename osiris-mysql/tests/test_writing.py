@@ -443,3 +443,59 @@ def test_one_run_at_a_time_writes_a_table(
     first.close()
     connector.write(name, people([3]))
     assert [row["id"] for row in connector.rows(name)] == [1, 2, 3]
+
+
+# -- verify ----------------------------------------------------------------------------------------------
+TRIGGERS = (
+    "CREATE TRIGGER ti BEFORE INSERT ON t FOR EACH ROW SET NEW.a = IF(NEW.id = 1, 'Changed', NEW.a)",
+    "CREATE TRIGGER tu BEFORE UPDATE ON t FOR EACH ROW SET NEW.a = IF(NEW.id = 1, 'Changed', NEW.a)",
+)
+
+
+@pytest.mark.parametrize("write_mode", ["append", "merge", "replace"])
+def test_a_checksum_sees_what_a_count_does_not(
+    mysql_server: MySQLServer, mysql_database: MySQLDatabase, connector: Connector, write_mode: str
+) -> None:
+    """verify: checksum compares what the table holds with what was sent, value by value."""
+    mysql_server.execute("SET GLOBAL log_bin_trust_function_creators = 1")
+    make(mysql_database, "VARCHAR(9) COLLATE utf8mb4_general_ci")
+    keys = {"merge_keys": ["id"]} if write_mode == "merge" else {}
+    data = one(pa.string(), "x", "changed", None)
+    connector.write("t", data, write_mode, verify="checksum", **keys)
+    mysql_database.execute("DELETE FROM t WHERE id < 2" if write_mode == "merge" else "DELETE FROM t")
+    before = mysql_database.query("SELECT * FROM t")
+    for trigger in TRIGGERS:
+        mysql_database.execute(trigger)
+    error = refused(connector, data, write_mode, verify="checksum", **keys)
+    assert error.code == "OSI-R003"
+    assert ("first (1)" in error.message) is (write_mode == "merge")
+    assert mysql_database.query("SELECT * FROM t") == before
+    assert connector.write("t", data, write_mode, verify="count", **keys).written == 3
+
+
+@pytest.mark.parametrize("write_mode", ["append", "merge"])
+def test_checksums_agree_on_every_edge_value(connector: Connector, way: str, write_mode: str) -> None:
+    data = edge_table(without={"decimal_text", "ř🦦"})
+    keys = {"merge_keys": ["id"]} if write_mode == "merge" else {}
+    name = connector.new_name()
+    assert connector.write(name, data, write_mode, verify="checksum", **keys).written == data.num_rows
+    assert connector.rows(name) == rows_of(data)
+
+
+def test_checksums_agree_when_types_differ(mysql_database: MySQLDatabase, connector: Connector) -> None:
+    mysql_database.execute(
+        "CREATE TABLE t (a DECIMAL(20,0), b TINYINT(1), c TIME(6), d DATETIME(6), e VARCHAR(9), f DECIMAL(9,3), "
+        "g BIT(1), h TIMESTAMP(6) NULL, i JSON)"
+    )
+    schema = pa.schema(
+        [
+            ("a", pa.uint64()), ("b", pa.bool_()), ("c", pa.time32("ms")), ("d", pa.date32()), ("e", pa.int32()),
+            field("f", pa.string(), osiris="decimal"), field("g", pa.string(), osiris="bit"), ("h", pa.timestamp("ms")),
+            field("i", pa.string(), osiris="json"),
+        ]
+    )  # fmt: skip
+    row = [2**64 - 1, True, time(1, 2, 3), 1, -5, "1.50", "1", 1000, '{"b": 1.10, "a": [1e2]}']
+    arrays = [pa.array([value, None], kind) for value, kind in zip(row, schema.types, strict=True)]
+    data = pa.Table.from_arrays(arrays, schema=schema)
+    mysql_database.execute("INSERT INTO t (e) VALUES ('old')")
+    assert connector.write("t", data, verify="checksum").written == 2

@@ -58,7 +58,9 @@ def connect(connection: Connection, *, writing: bool = False) -> pymysql.Connect
     import pymysql
     from pymysql.constants import CLIENT
 
-    given = arguments(connection) | ({"client_flag": CLIENT.LOCAL_FILES} if writing else {})
+    given = arguments(connection)
+    if writing:  # a merge is one statement and may take hours
+        given |= {"client_flag": CLIENT.LOCAL_FILES, "read_timeout": PATIENCE, "write_timeout": PATIENCE}
     try:
         return pymysql.connect(**given)
     except pymysql.err.OperationalError as error:

@@ -48,7 +48,7 @@ def statement(table: str, target: Target) -> bytes:
 
 
 def lines(arrays: Sequence[pa.Array]) -> pa.Array:
-    """Each row as a line of LOAD DATA's text, without its end."""
+    """Each row as a line of LOAD DATA's text, without its end; different rows have different lines."""
     fields = [_field(array).fill_null(scalar(rb"\N")) for array in arrays]
     return pc.binary_join_element_wise(*fields, scalar(b"\t"))
 
@@ -72,7 +72,7 @@ def load(session: Any, sql: bytes, rows: pa.Array) -> int:
 
 
 def _field(array: pa.Array) -> pa.Array:
-    values = text(array).cast(pa.binary())
+    values = array if pa.types.is_binary(array.type) else text(array).cast(pa.binary())
     data = values.buffers()[2]
     if data is not None and _SPECIAL.search(memoryview(data)):
         for char, escaped in _ESCAPES:

@@ -19,6 +19,8 @@ from osiris_mysql.target import Target
 STAGING = "_osiris_staging"
 LOSERS = "_osiris_losers"
 ROW = "_osiris_row"
+#: Characters of a long key column that go into the staging table's index.
+KEY_PREFIX = 191
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +35,25 @@ class Merged:
 
 
 def create_staging(session: Any, target: Target) -> None:
-    """Make the temporary tables; this is DDL that does not commit, done before the transaction all the same."""
+    """Make the temporary tables; this is DDL that does not commit, done before the transaction all the same.
+
+    Each is made with its primary key in one statement, since servers may refuse tables without one.
+    """
     columns = ", ".join(quote(name) for name in target.columns)
-    keys = ", ".join(quote(name) for name in target.keys)
-    table = quote_table(target.database, target.name)
+    keys = ", ".join(_key_part(target, key) for key in target.keys)
     with session.cursor() as cursor:
-        cursor.execute(f"CREATE TEMPORARY TABLE {STAGING} ENGINE=InnoDB AS SELECT {columns} FROM {table} LIMIT 0")
         cursor.execute(
-            f"ALTER TABLE {STAGING} ADD COLUMN {ROW} BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, ADD INDEX ({keys})"
+            f"CREATE TEMPORARY TABLE {STAGING} ({ROW} BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, INDEX ({keys})) "
+            f"ENGINE=InnoDB AS SELECT {columns} FROM {_table(target)} LIMIT 0"
         )
         cursor.execute(f"CREATE TEMPORARY TABLE {LOSERS} ({ROW} BIGINT NOT NULL PRIMARY KEY) ENGINE=InnoDB")
+
+
+def _key_part(target: Target, key: str) -> str:
+    """A key column in an index; of long text and bytes only the beginning, which is all that an index can hold."""
+    kind = next(placement.type for placement in target.placements if placement.name == key)
+    is_long = kind.base.endswith(("text", "blob")) or (kind.kind in ("text", "binary") and kind.size > KEY_PREFIX)
+    return f"{quote(key)}({KEY_PREFIX})" if is_long else quote(key)
 
 
 def merge(session: Any, target: Target, config: Mapping[str, Any]) -> Merged:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from osiris_core import Connection, Partition, StepContext
 from osiris_core.data import BatchStream
-from osiris_mysql.columns import schema_of
+from osiris_mysql.columns import ReadColumn, schema_of
 from osiris_mysql.connect import open_session
 from osiris_mysql.dates import InvalidDates
 from osiris_mysql.faults import running
@@ -45,7 +45,8 @@ def open_reader(
             selection = select(session, connection.text("database"), config, partition, cursor)
             _warn(selection, context)
             dates = InvalidDates(selection.title, selection.keys, to_null=_dates_to_null(config))
-            rows = _start(session, selection, dates, context.batch_bytes, bulk)
+            sql = _statement(session, selection)
+            rows = run_select(session, sql, selection.columns, dates, context.batch_bytes, bulk=bulk)
     except BaseException:
         discard(session)
         raise
@@ -81,22 +82,25 @@ def release(session: pymysql.Connection[Any]) -> None:
     discard(session)
 
 
-def _start(
-    session: Any, selection: Selection, dates: InvalidDates, max_bytes: int, bulk: bool
+def run_select(
+    session: Any, sql: bytes, columns: list[ReadColumn], dates: InvalidDates, max_bytes: int, *, bulk: bool = True
 ) -> Iterator[pa.RecordBatch]:
-    """Send the SELECT; an error of the server is raised here, before the first row."""
+    """Send a SELECT and give its rows as batches; an error of the server is raised here, before the first row.
+
+    From then on the session hands out bytes: whoever uses it for more puts its decoders back.
+    """
     from osiris_mysql.packets import RowPackets, supported
     from osiris_mysql.plain import read_rows
 
     session.use_unicode = False
     session.decoders = {}
-    session.query(_statement(session, selection), unbuffered=True)
+    session.query(sql, unbuffered=True)
     if bulk and supported(session):
         from osiris_mysql.decode import Decoder
 
-        decoder = Decoder(selection.columns, dates)
+        decoder = Decoder(columns, dates)
         return (decoder.decode(rows) for rows in RowPackets(session, max_bytes))
-    return read_rows(_plain_rows(session), selection.columns, dates, max_bytes)
+    return read_rows(_plain_rows(session), columns, dates, max_bytes)
 
 
 def _statement(session: Any, selection: Selection) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from osiris_core import CommitResult, Connection, ReconciliationError, RunError, StepContext
-from osiris_core.data import as_reader, result_to_json
+from osiris_core.data import as_reader, rebatch, result_to_json
 from osiris_mysql import ledger
 from osiris_mysql.connect import open_session
 from osiris_mysql.faults import running
@@ -25,6 +25,7 @@ from osiris_mysql.merge import STAGING, create_staging, merge
 from osiris_mysql.names import quote, quote_table
 from osiris_mysql.reader import discard
 from osiris_mysql.target import Target, prepare
+from osiris_mysql.verify import Checksum
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,6 +47,7 @@ class MySQLWriter:
         self._target: Target | None = None
         self._longest = STATEMENT_BYTES
         self._loads = False
+        self._checksum: Checksum | None = None
         self._staged = 0
         self._deleted = 0
 
@@ -72,7 +74,7 @@ class MySQLWriter:
         with running(self._what):
             reader = as_reader(stream)
             target = self._prepared(reader.schema)
-            for batch in reader:
+            for batch in rebatch(reader):
                 self._insert(target, batch)
                 rows += batch.num_rows
         self._staged += rows
@@ -83,7 +85,11 @@ class MySQLWriter:
         if self._target is None:
             raise RunError(f"{self._what}: nothing was staged")
         with running(self._what):
+            if self._checksum is not None and self._target.keys:
+                self._checksum.check_staged()
             result = self._applied(self._target, dict(coerced or {}))
+            if self._checksum is not None:
+                self._checksum.check_target()
             text = None if state is None else json.dumps(state, sort_keys=True)
             ledger.record(
                 self._session, self._database, self._context, self._config["table"], result_to_json(result), text
@@ -120,8 +126,11 @@ class MySQLWriter:
             cursor.execute("SELECT @@max_allowed_packet")
             self._longest = int(cursor.fetchone()[0]) - 1024
             cursor.execute("START TRANSACTION")
-            if self._config["write_mode"] == "replace" and not target.keys:
+            replaces = self._config["write_mode"] == "replace"
+            if replaces and not target.keys:
                 self._deleted = cursor.execute(f"DELETE FROM {quote_table(self._database, target.name)}")
+        if self._config.get("verify") == "checksum":
+            self._checksum = Checksum(session, target, replaces=replaces)
         return target
 
     def _insert(self, target: Target, batch: pa.RecordBatch) -> None:
@@ -130,6 +139,8 @@ class MySQLWriter:
         arrays = [plain(batch.column(place.index)) for place in target.placements]
         for place, array in zip(target.placements, arrays, strict=True):
             place.fit.check(array)
+        if self._checksum is not None:
+            self._checksum.add(arrays)
         table = STAGING if target.keys else quote_table(self._database, target.name)
         send = self._load if self._loads else self._insert_values
         affected = send(target, table, arrays)
