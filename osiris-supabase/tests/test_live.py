@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,18 +19,15 @@ TABLE = "osiris_live"
 _PREFIX = "OSIRIS_LIVE_SUPABASE_"
 
 
-def _channels() -> list[dict[str, object]]:
+def _channels() -> list[dict[str, Any]]:
     """The fields of each connection that the environment describes in full."""
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     names = {"sql": ("host", "user", "password"), "rest": ("url", "key")}
     for channel, wanted in names.items():
-        fields = {name: os.environ.get(_PREFIX + name.upper()) for name in wanted}
+        fields: dict[str, Any] = {name: os.environ.get(_PREFIX + name.upper()) for name in wanted}
         if all(fields.values()):
             found.append({**fields, "channel": channel})
-    for fields in found:
-        if fields["channel"] == "sql":
-            fields["port"] = int(os.environ.get(f"{_PREFIX}PORT", "5432"))
-    return found
+    return [f | {"port": int(os.environ.get(f"{_PREFIX}PORT", "5432"))} if "host" in f else f for f in found]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -40,10 +38,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 if _channels():
 
-    def test_a_live_project(fields: dict[str, object], tmp_path: Path) -> None:
+    def test_a_live_project(fields: dict[str, Any], tmp_path: Path) -> None:
         connector = Connector("supabase.table", fields, tmp_path)
         assert [f for f in connector.driver.check(connector.connection) if f.status == "failed"] == []
-        create = {"create": "never"} if fields["channel"] == "rest" else {}
+        create: dict[str, Any] = {"create": "never"} if fields["channel"] == "rest" else {}
         connector.write(TABLE, people([1, 2, 3]), "merge", merge_keys=["id"], **create)
         connector.write(TABLE, people([2], label="new"), "merge", merge_keys=["id"], **create)
         rows = {row["id"]: row["name"] for row in connector.rows(TABLE)}
