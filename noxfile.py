@@ -86,7 +86,8 @@ def tests(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """The suite with the lowest versions that the packages allow."""
     environment(session)
-    session.install("--resolution", "lowest-direct", *editable(), *TEST_TOOLS)
+    session.install("--resolution", "lowest-direct", *editable())
+    session.install(*TEST_TOOLS)  # the newest that go with what is there
     run_tests(session)
 
 
