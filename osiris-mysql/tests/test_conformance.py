@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,7 +20,7 @@ class TestMySQLTable(ConnectorSuite):
     unsupported_columns: ClassVar[frozenset[str]] = frozenset({"decimal_text", "ř🦦"})
 
     @pytest.fixture
-    def connector(self, mysql_database: MySQLDatabase, tmp_path: Path) -> Iterator[Connector]:
+    def connector(self, mysql_database: MySQLDatabase, tmp_path: Path) -> Connector:
         return Connector(
             self.component,
             mysql_database.fields,

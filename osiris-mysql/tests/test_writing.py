@@ -459,7 +459,7 @@ def test_a_checksum_sees_what_a_count_does_not(
     """verify: checksum compares what the table holds with what was sent, value by value."""
     mysql_server.execute("SET GLOBAL log_bin_trust_function_creators = 1")
     make(mysql_database, "VARCHAR(9) COLLATE utf8mb4_general_ci")
-    keys = {"merge_keys": ["id"]} if write_mode == "merge" else {}
+    keys: dict[str, Any] = {"merge_keys": ["id"]} if write_mode == "merge" else {}
     data = one(pa.string(), "x", "changed", None)
     connector.write("t", data, write_mode, verify="checksum", **keys)
     mysql_database.execute("DELETE FROM t WHERE id < 2" if write_mode == "merge" else "DELETE FROM t")
@@ -476,7 +476,7 @@ def test_a_checksum_sees_what_a_count_does_not(
 @pytest.mark.parametrize("write_mode", ["append", "merge"])
 def test_checksums_agree_on_every_edge_value(connector: Connector, way: str, write_mode: str) -> None:
     data = edge_table(without={"decimal_text", "ř🦦"})
-    keys = {"merge_keys": ["id"]} if write_mode == "merge" else {}
+    keys: dict[str, Any] = {"merge_keys": ["id"]} if write_mode == "merge" else {}
     name = connector.new_name()
     assert connector.write(name, data, write_mode, verify="checksum", **keys).written == data.num_rows
     assert connector.rows(name) == rows_of(data)
