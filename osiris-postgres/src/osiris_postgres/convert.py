@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import numpy as np
@@ -190,7 +190,10 @@ def _checked_decimal(plain: pa.DataType, digits: tuple[int, int] | None) -> pa.D
 
 def _packed(value: Any, digits: tuple[int, int] | None) -> bytes:
     """A number's text (or a float, by its shortest text) for numeric; ValueError when digits would be lost."""
-    number = Decimal(value if isinstance(value, str) else repr(value))
+    try:
+        number = Decimal(value if isinstance(value, str) else repr(value))
+    except InvalidOperation as error:
+        raise ValueError("not a decimal number") from error
     if digits is not None and number.is_finite():
         _, figures, exponent = number.as_tuple()
         assert isinstance(exponent, int)

@@ -33,8 +33,8 @@ def numeric_bytes(value: Decimal) -> bytes:
     sign, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)
     scale = max(0, -exponent)
-    text = "".join(map(str, digits)) + "0" * max(0, exponent)
-    whole, fraction = text[: len(text) - scale], text[len(text) - scale :].rjust(scale, "0")
+    text = ("".join(map(str, digits)) + "0" * max(0, exponent)).rjust(scale, "0")
+    whole, fraction = text[: len(text) - scale], text[len(text) - scale :]
     if scale > 16_383 or len(whole) > 131_072:
         raise ValueError("a decimal with more digits than PostgreSQL can hold")
     whole = whole.rjust(-(-len(whole) // 4) * 4, "0")
