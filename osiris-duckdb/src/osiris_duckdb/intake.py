@@ -42,7 +42,11 @@ class Intake:
         self._connection.register(self._name, rows)
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self._connection.unregister(self._name)
+        try:
+            self._connection.unregister(self._name)
+        except duckdb.Error:  # the statement failed and took its transaction along; the view goes with it
+            if error is None:
+                raise
         if self.error is not None:
             raise self.error from error
 
@@ -51,6 +55,8 @@ class Intake:
             for batch in self._reader:
                 self.rows += batch.num_rows
                 yield stored(batch, self.schema)
+        except GeneratorExit:  # the statement itself failed and wants no more
+            raise
         except BaseException as error:
             self.error = error
             raise

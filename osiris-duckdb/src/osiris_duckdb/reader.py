@@ -15,7 +15,8 @@ from osiris_core.data import build_select
 from osiris_core.sql import bind
 from osiris_duckdb.conditions import exact, exact_conditions
 from osiris_duckdb.instances import INSTANCES, Lease, database_path, one, quote
-from osiris_duckdb.sql_guard import check_select, one_statement
+from osiris_duckdb.reading_types import read_type
+from osiris_duckdb.sql_guard import check_condition, check_select, one_statement
 from osiris_duckdb.streams import Column, QueryStream, Run, Source, arrow_schema, describe, open_batches, select_list
 
 _DURATION = re.compile(
@@ -46,6 +47,7 @@ def open_table(connection: Connection, config: Mapping[str, Any], context: StepC
     try:
         plan = _plan(lease.connection, config, context.state)
         raw = describe(lease.connection, plan.sql, plan.parameters)
+        raw = _representable(raw, config, context)
         columns = [Column(c.name, c.type, plan.nullable.get(c.name, True), plan.computed) for c in raw]
         text = f"SELECT {', '.join(select_list(columns))} FROM ({plan.sql})"
         schema = arrow_schema(columns, _storage(lease.connection, text, plan.parameters))
@@ -70,6 +72,18 @@ def open_table(connection: Connection, config: Mapping[str, Any], context: StepC
         prepare=state.look_up,
     )
     return QueryStream(schema, run.batches(), source, state=state.value)
+
+
+def _representable(columns: list[Column], config: Mapping[str, Any], context: StepContext) -> list[Column]:
+    """Without the columns that no Arrow type can carry; asking for one of them by name is an error."""
+    lost = [column for column in columns if not read_type(column.type).arrow]
+    if not lost:
+        return columns
+    names = ", ".join(f'"{column.name}" ({column.type})' for column in lost)
+    if "table" not in config or "columns" in config:
+        raise RunError(f"these columns cannot be carried: {names}", code="OSI-R101", hint="convert them in a query")
+    context.warn("OSI-V218", f"these columns cannot be carried and are left out: {names}")
+    return [column for column in columns if column not in lost]
 
 
 def _storage(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any) -> pa.Schema:
@@ -112,7 +126,7 @@ def _plan(connection: duckdb.DuckDBPyConnection, config: Mapping[str, Any], stat
     conditions = []
     if "where_sql" in config:
         condition, used = bind(config["where_sql"], given, "dollar")
-        check_select(connection, f"SELECT 1 FROM t WHERE ({condition}\n)", what="where_sql")
+        check_condition(connection, condition)
         parameters.update({name: exact(value) for name, value in dict(used).items()})
         conditions.append(f"{condition}\n")
     plan = _Plan("", parameters, nullable, computed="query" in config, incremental=config.get("incremental"))

@@ -17,8 +17,10 @@ UUID, BIT, ENUM                                 string                      uuid
                                                                             enum
 lists, arrays and structs of such               string                      json          ``to_json``
 GEOMETRY                                        binary                      wkb           ``ST_AsWKB``
-MAP, UNION, VARIANT, TIME WITH TIME ZONE,       string                      text_form     DuckDB's text, which
-anything else                                                                             DuckDB casts back
+MAP, TIME WITH TIME ZONE, anything else         string                      text_form     DuckDB's text, which
+                                                                                          DuckDB casts back
+UNION, VARIANT                                  –                                         refused: their text does
+                                                                                          not tell what they hold
 ==============================================  ==========================  ============  ======================
 """
 
@@ -29,7 +31,10 @@ from typing import NamedTuple
 
 
 class ReadType(NamedTuple):
-    """How a column is read: ``sql`` with ``{}`` for the column, its Arrow type as pyarrow spells it, osiris.type."""
+    """How a column is read: ``sql`` with ``{}`` for the column, its Arrow type as pyarrow spells it, osiris.type.
+
+    ``arrow`` is ``""`` for what cannot leave DuckDB unaltered.
+    """
 
     sql: str
     arrow: str
@@ -81,7 +86,8 @@ _COMPUTED = {"HUGEINT": ReadType("CAST({} AS DECIMAL(38,0))", "decimal128(38, 0)
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _UNQUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 #: What ``to_json`` cannot say so that DuckDB gets the same value back.
-_NOT_IN_JSON = re.compile(r"\b(MAP|UNION|VARIANT|BLOB|BIT|INTERVAL|TIME|TIME_NS|BIGNUM|GEOMETRY|JSON)\b")
+_UNTOLD = re.compile(r"\b(UNION|VARIANT)\b")
+_NOT_IN_JSON = re.compile(r"\b(MAP|BLOB|BIT|INTERVAL|TIME|TIME_NS|BIGNUM|GEOMETRY|JSON)\b")
 
 
 def read_type(duckdb_type: str, *, computed: bool = False) -> ReadType:
@@ -95,6 +101,8 @@ def read_type(duckdb_type: str, *, computed: bool = False) -> ReadType:
         return known
     if plain := _plain(kind):
         return ReadType("{}", plain)
+    if _UNTOLD.search(_UNQUOTED.sub("", kind)):
+        return ReadType("", "")
     if kind.startswith("GEOMETRY"):
         return ReadType("ST_AsWKB({})", "binary", "wkb")
     if kind.startswith("ENUM(") and not kind.endswith("]"):

@@ -52,6 +52,18 @@ def check_select(
         _check_node(node, _ctes(tree), allowed, what)
 
 
+def check_condition(connection: duckdb.DuckDBPyConnection, condition: str, what: str = "where_sql") -> None:
+    """Refuse what is not exactly one condition over columns and tables. Raises InvalidInputError."""
+    sql = f"SELECT 1 FROM t WHERE ({condition}\n)"
+    check_select(connection, sql, what=what)
+    node = _parse(connection, sql, what)["node"]
+    grown = [
+        key for key in ("modifiers", "group_expressions", "group_sets", "having", "qualify", "sample") if node.get(key)
+    ]
+    if node["type"] != "SELECT_NODE" or grown or not node.get("where_clause"):
+        raise InvalidInputError(f"{what} must be one condition, and nothing after it", code="OSI-V307")
+
+
 def scans(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, int]:
     """How often ``sql`` may scan each table it names, by name in lower case; a recursive WITH counts as often."""
     tree = _parse(connection, sql, "sql")

@@ -41,7 +41,14 @@ def describe(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any = 
 
 
 def select_list(columns: Sequence[Column]) -> list[str]:
-    """The expressions that turn ``columns`` into what Arrow can say faithfully."""
+    """The expressions that turn ``columns`` into what Arrow can say faithfully. Raises RunError where none does."""
+    for column in columns:
+        if not read_type(column.type).arrow:
+            raise RunError(
+                f'the column "{column.name}" ({column.type}) cannot be carried',
+                code="OSI-R101",
+                hint="convert it in the SQL",
+            )
     return [_expression(column) for column in columns]
 
 

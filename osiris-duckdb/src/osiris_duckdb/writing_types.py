@@ -85,15 +85,17 @@ def spelled_type(connection: duckdb.DuckDBPyConnection, text: str) -> str | None
 
     What comes back is DuckDB's own text, so a type name out of a file's metadata cannot carry SQL.
     """
+    # A connection of its own: a statement that fails would end the caller's transaction.
+    apart = connection.cursor()
     try:
-        tree = one(
-            connection, "SELECT json_serialize_sql(CAST($sql AS VARCHAR))", {"sql": f"SELECT CAST(NULL AS {text})"}
-        )
+        tree = one(apart, "SELECT json_serialize_sql(CAST($sql AS VARCHAR))", {"sql": f"SELECT CAST(NULL AS {text})"})
         if tree is None or not _is_one_cast(str(tree[0])):
             return None
-        row = one(connection, f"SELECT typeof(CAST(NULL AS {text}\n))")
+        row = one(apart, f"SELECT typeof(CAST(NULL AS {text}\n))")
     except duckdb.Error:
         return None
+    finally:
+        apart.close()
     return str(row[0]) if row else None
 
 
@@ -129,6 +131,8 @@ def _special(column: str, name: str, osiris: str, scanned: str, target: str) -> 
     if scanned == "INTERVAL" and target == "TIME":
         fits = f"{column} >= INTERVAL '0 hours' AND {column} < {_DAY}"
         return _checked(column, (fits,), f"CAST('00:00:00' AS TIME) + {column}", name, scanned, target)
+    if scanned == "BLOB" and target == "VARCHAR":
+        return f"decode({column})"  # bytes that are no UTF-8 are an error
     if osiris == "json" and target not in ("VARCHAR", "JSON"):
         return f"CAST(CAST({column} AS JSON) AS {target})"
     return from_text(column, name, target) if scanned == "VARCHAR" else None
@@ -188,7 +192,7 @@ def _checked(column: str, fits: Sequence[str], value: str, name: str, source: st
 def _never_loses(source: str, target: str) -> bool:
     """Whether DuckDB's cast keeps every value or fails by itself."""
     if target in ("VARCHAR", "VARIANT"):
-        return source not in ("BLOB", "FLOAT")
+        return source != "FLOAT"
     if target in _INTEGERS:
         return source in _INTEGERS
     if decimal := _DECIMAL.fullmatch(target):
