@@ -101,6 +101,29 @@ def fault(error: BaseException) -> Fault | None:
     return None
 
 
+#: What DuckDB puts before its messages, and the exception that it stands for.
+_BY_PREFIX = {
+    "Invalid Input Error": duckdb.InvalidInputException,
+    "Conversion Error": duckdb.ConversionException,
+    "Out of Range Error": duckdb.OutOfRangeException,
+    "Constraint Error": duckdb.ConstraintException,
+    "Out of Memory Error": duckdb.OutOfMemoryException,
+    "IO Error": duckdb.IOException,
+    "INTERRUPT Error": duckdb.InterruptException,
+    "Permission Error": duckdb.PermissionException,
+    "TransactionContext Error": duckdb.TransactionException,
+}
+
+
+def own_error(error: OSError) -> BaseException:
+    """What DuckDB raised in the middle of a stream: Arrow's interface passes on its text as an OSError."""
+    text = str(error)
+    for prefix, kind in _BY_PREFIX.items():
+        if text.startswith(prefix):
+            return kind(text)
+    return error
+
+
 def connect_error(error: duckdb.Error, path: Path) -> ConnectError:
     """What opening ``path`` failed with."""
     found = fault(error)

@@ -134,7 +134,7 @@ class _Sandbox:
         """The batches; what an input raised comes out as it was raised, not as DuckDB tells it."""
         try:
             yield from batches
-        except duckdb.Error as error:
+        except Exception as error:
             for intake in self._intakes:
                 if intake.error is not None:
                     raise intake.error from error

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from osiris_core import RunError
 from osiris_core.data import BatchStream, rebatch
 from osiris_core.data import field as arrow_field
+from osiris_duckdb.errors import own_error
 from osiris_duckdb.instances import interrupter, quote
 from osiris_duckdb.reading_types import read_type
 
@@ -163,6 +164,8 @@ class Run:
             for batch in rebatch(reader, self.batch_bytes):
                 infinite.refuse(batch)
                 yield pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
+        except OSError as error:
+            raise own_error(error) from error
         finally:
             if reader is not None:
                 reader.close()

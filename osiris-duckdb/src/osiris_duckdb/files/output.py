@@ -111,7 +111,7 @@ class TextOutput:
         )
         if self._verify:
             self._found += count_rows(
-                self._duck, self._part, replace(self._options, header=header == "true"), self._names
+                self._duck, self._part, replace(self._options, header=header == "true", encoding="utf-8"), self._names
             )
         self._append_part()
         self._part.unlink()
