@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from osiris_core import RunError
-from osiris_core.data import osiris_type, source_comment, source_primary_key, source_type
+from osiris_core.data import (
+    OSIRIS_TYPES,
+    osiris_type,
+    refuse_unknown_types,
+    source_comment,
+    source_primary_key,
+    source_type,
+)
 from osiris_postgres.names import column_list, qualified, quote
 from osiris_postgres.types import created_type
 
@@ -31,6 +38,7 @@ def create_table(
     table = config["table"]
     target = qualified(schema_name, table)
     keys = primary_key(schema, config)
+    refuse_unknown_types(schema, OSIRIS_TYPES, "postgres.table")
     check_name(table, "the table's name")
     columns = [_definition(f, config, required=f.name in keys or not f.nullable) for f in schema]
     if keys:

@@ -114,6 +114,12 @@ def keep_one(staging: str, keys: Sequence[str], dedupe: Mapping[str, Any]) -> st
 
 
 def changed_text(staging: str, slot: Slot, key: Sequence[str]) -> str:
-    """A staged text that its type would print differently, with the row's key."""
-    cast = f"({slot.from_staging('s.')})::text"
-    return f"SELECT {shown_key('s.', key)} FROM {staging} s WHERE s.{quote(slot.name)} IS DISTINCT FROM {cast} LIMIT 1"
+    """A staged text that its type would print differently, with the row's key.
+
+    A type has two text forms where it defines a cast of its own: ``10.0.0.1`` is also ``10.0.0.1/32``.
+    """
+    value, text = slot.from_staging("s."), f"s.{quote(slot.name)}"
+    return (
+        f"SELECT {shown_key('s.', key)} FROM {staging} s "
+        f"WHERE {text} IS NOT NULL AND {text} NOT IN (({value})::text, format('%s', {value})) LIMIT 1"
+    )

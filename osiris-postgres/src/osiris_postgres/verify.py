@@ -166,21 +166,15 @@ def _hash(array: pa.Array) -> Any:
 def _hash_fixed(array: pa.Array) -> Any:
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.uint8())
-    dense = pc.fill_null(array, _zero(array.type)) if array.null_count else array
     width = array.type.bit_width // 8
-    data = np.frombuffer(dense.buffers()[1], np.uint8)[dense.offset * width : (dense.offset + len(dense)) * width]
+    data = np.frombuffer(array.buffers()[1], np.uint8)[array.offset * width : (array.offset + len(array)) * width]
+    rows = data.reshape(len(array), width)
+    if array.null_count:  # what lies under a NULL is anything
+        rows = np.where(array.is_null().to_numpy(zero_copy_only=False)[:, None], np.uint8(0), rows)
     total = np.zeros(len(array), np.uint64)
-    for column in np.ascontiguousarray(data.reshape(len(array), width)).view(f"u{min(width, 8)}").T:
+    for column in np.ascontiguousarray(rows).view(f"u{min(width, 8)}").T:
         total = _mix(total + column.astype(np.uint64))
     return total
-
-
-def _zero(storage: pa.DataType) -> pa.Scalar:
-    if pa.types.is_fixed_size_binary(storage):
-        return pa.scalar(bytes(storage.byte_width), storage)
-    if pa.types.is_decimal(storage):
-        return pa.scalar(Decimal(0), storage)
-    return pa.scalar(0, pa.int64()).cast(storage)
 
 
 def _hash_bytes(array: pa.Array) -> Any:
