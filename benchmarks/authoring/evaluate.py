@@ -23,11 +23,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from frozen import Request, differing_rows, load_requests, make_project
+
 from osiris_core import Session
 from osiris_llm.author import Author
 from osiris_llm.chat import validator
 from osiris_llm.providers.openai import CompatibleProvider
-from frozen import Request, differing_rows, load_requests, make_project
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -128,7 +129,11 @@ def _declined(status: str) -> tuple[str, str]:
 
 
 def summary(verdicts: list[Verdict], valid_first: int) -> dict[str, Any]:
-    answerable = [v for v in verdicts if v.verdict in ("right", "evaded", "failed", "silently_wrong") and v.detail != "should have declined"]
+    answerable = [
+        v
+        for v in verdicts
+        if v.verdict in ("right", "evaded", "failed", "silently_wrong") and v.detail != "should have declined"
+    ]
     impossible = [v for v in verdicts if v.verdict == "declined" or v.detail == "should have declined"]
     moves = [v for v in answerable if v.kind != "sql"]
     sql = [v for v in answerable if v.kind == "sql"]
@@ -162,7 +167,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     only = {name for name in args.only.split(",") if name}
-    requests = [r for r in load_requests() if (not only or r.id in only) and (not args.half or r.id[0] == "ab"[int(args.half) - 1])]
+    requests = [
+        r
+        for r in load_requests()
+        if (not only or r.id in only) and (not args.half or r.id[0] == "ab"[int(args.half) - 1])
+    ]
     provider = CompatibleProvider(base_url=args.base_url)
     verdicts: list[Verdict] = []
     with tempfile.TemporaryDirectory() as name:
@@ -173,7 +182,10 @@ def main() -> None:
                 make_project(template, request.connections)
             verdict = answer(request, provider, template, scratch)
             verdicts.append(verdict)
-            print(f"{verdict.id} {verdict.lang} {verdict.kind:11} {verdict.verdict:14} {verdict.seconds:6.1f}s {verdict.own_milliseconds:6.1f}ms  {verdict.detail[:110]}", flush=True)
+            print(
+                f"{verdict.id} {verdict.lang} {verdict.kind:11} {verdict.verdict:14} {verdict.seconds:6.1f}s {verdict.own_milliseconds:6.1f}ms  {verdict.detail[:110]}",
+                flush=True,
+            )
     first = sum(verdict.attempts == 1 and verdict.status != "failed" for verdict in verdicts)
     print(json.dumps(summary(verdicts, first), indent=2))
     if args.json:

@@ -19,7 +19,7 @@ ORDERS = Table(
         Column("status", "varchar", "string"),
         Column("total", "decimal(10,2)", "decimal128(10, 2)"),
         Column("placed_at", "timestamptz", "timestamp[us, tz=UTC]"),
-        Column("paid", "boolean", "bool"),
+        Column("settled", "boolean", "bool"),
     ),
     primary_key=("id",),
 )

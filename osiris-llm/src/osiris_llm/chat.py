@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from osiris_core import ConfigurationError, InvalidInputError, Session
+from osiris_core.context import printable
 from osiris_llm.author import DEFAULT_RETRIES, Author, Authored
 
 EXIT_CODES = {"written": 0, "cannot": 2, "question": 2, "failed": 2}
@@ -56,6 +57,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--refresh", action="store_true", help="discover again, whatever is cached")
     parser.add_argument("--json", action="store_true", help="print one JSON result on standard output")
     parser.add_argument("--project", type=Path, metavar="DIR", help="the project's directory")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks, secrets masked")
     parser.add_argument("--no-plugins", action="store_true", help="load core's own components only")
     return parser
 
@@ -121,20 +123,21 @@ def _once(author: Author, args: Namespace) -> int:
 def tell(result: Authored) -> None:
     """Say on stderr how it went: what was repaired, what is asked, what is wrong."""
     for note in result.notes:
-        print(f"· {note}", file=sys.stderr)
+        print(f"· {printable(note)}", file=sys.stderr)
     words = {"cannot": "cannot", "question": "question", "failed": "no valid pipeline"}
     if result.status in words:
-        print(f"{words[result.status]}: {result.message or 'see the problems'}", file=sys.stderr)
+        print(f"{words[result.status]}: {printable(result.message) or 'see the problems'}", file=sys.stderr)
     for problem in result.problems:
-        print(f"✗ {problem}", file=sys.stderr)
+        print(f"✗ {printable(problem)}", file=sys.stderr)
 
 
 def marked(result: Authored) -> str:
     """The OML; a draft that does not validate says so at its top, each problem a comment."""
     if not result.problems:
         return result.oml
-    lines = ["# DRAFT: this does not validate yet.", *(f"# problem: {problem}" for problem in result.problems)]
-    return "\n".join(line.replace("\n", " ") for line in lines) + "\n" + result.oml
+    # What a model wrote is in these problems: nothing in them may end the comment.
+    problems = (f"# problem: {printable(problem)}" for problem in result.problems)
+    return "\n".join(["# DRAFT: this does not validate yet.", *problems, result.oml])
 
 
 def save(result: Authored, path: Path) -> None:

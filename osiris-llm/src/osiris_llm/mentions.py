@@ -11,6 +11,12 @@ from osiris_llm.words import fold
 _QUOTED = re.compile(r"'([^'\n]{1,80})'|\"([^\"\n]{1,80})\"|`([^`\n]{1,80})`|„([^“\n]{1,80})“|「([^」\n]{1,80})」")
 _NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:[.,]\d+)?(?![\w-])")
 _IDENTIFIER = re.compile(r"(?<![\w@])[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+(?!\w)")
+#: "table NAME" introduces a name when no table is called so.
+_NEW_TABLE = re.compile(r"(?:table|tabulk\w*|[Tt]abelle|tabla|tabela)\s+['\"`]?([A-Za-z_]\w*)")
+_SMALL_WORDS = frozenset(
+    """a all and as aus by called da de del des die do du e en for from im in into is it las los nach named of on only
+    over para po que so than that the there they to und von where which with y z ze""".split()  # noqa: SIM905
+)
 _ALIAS = re.compile(r"@([A-Za-z_][\w-]*)")
 
 
@@ -26,6 +32,7 @@ class Mentions:
     quoted: tuple[str, ...]
     numbers: tuple[str, ...]
     unknown: tuple[str, ...]
+    introduced: tuple[str, ...]
 
     def names(self, name: str) -> bool:
         """Whether the request says ``name``: whole, in singular or plural, or as separate words."""
@@ -51,6 +58,7 @@ def read(request: str, view: View) -> Mentions:
         quoted=quoted,
         numbers=tuple(_NUMBER.findall(request)),
         unknown=tuple(dict.fromkeys(unknown)),
+        introduced=tuple(w for w in _NEW_TABLE.findall(request) if w.casefold() not in known and w not in _SMALL_WORDS),
     )
 
 

@@ -85,7 +85,7 @@ def reply(text: str, usage: Usage, started: float, finish: Literal["stop", "leng
     """A ``Reply`` from the provider's text; ``started`` is ``time.perf_counter()`` before the call."""
     try:
         value = json.loads(text) if finish == "stop" else None
-    except ValueError:
+    except (ValueError, RecursionError):  # a model may answer with anything, a hundred thousand brackets included
         value = None
     return Reply(text, value, usage, (time.perf_counter() - started) * 1000, finish)
 

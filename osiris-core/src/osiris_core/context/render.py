@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from osiris_core.catalog.model import Column, Table
+from osiris_core.context.brief import printable
 from osiris_core.context.form import Condition, Move, SqlMove
 from osiris_core.context.model import Source, TableRef, View
 from osiris_core.errors import InvalidInputError
@@ -194,7 +195,8 @@ def _step(
 
 
 def _document(name: str, steps: Sequence[str], notes: Sequence[str]) -> str:
-    comments = "".join(f"# {note}\n" for text in notes for note in text.splitlines())
+    # Notes hold words of people and models: each stays one comment, whatever it holds.
+    comments = "".join(f"# {printable(note)}\n" for note in notes)
     return f'{comments}oml_version: "0.0.1"\nname: {_scalar(name)}\nsteps:\n' + "\n".join(steps) + "\n"
 
 
