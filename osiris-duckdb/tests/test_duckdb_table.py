@@ -180,7 +180,7 @@ def test_a_value_leaves_as_it_is_and_comes_back(shop, kind, sql, expected):
 
 def test_infinite_dates_travel_between_duckdbs_only(shop):
     shop.sql(
-        "CREATE TABLE t (v TIMESTAMP, d DATE, z TIMESTAMPTZ); INSERT INTO t VALUES ('infinity', '-infinity', 'infinity')"
+        "CREATE TABLE t (v TIMESTAMP, d DATE, z TIMESTAMPTZ);INSERT INTO t VALUES ('infinity', '-infinity', 'infinity')"
     )
     with pytest.raises(RunError, match='"v" holds an infinite date'):
         shop.read({"table": "t"})
@@ -380,7 +380,8 @@ def test_missing_names_are_drift_with_a_suggestion(shop):
 
 def test_incremental_by_time_with_a_lag(shop):
     shop.sql(
-        "CREATE TABLE t (id INTEGER, seen TIMESTAMP); INSERT INTO t VALUES (1, '2026-01-01 10:00'), (2, '2026-01-01 12:00')"
+        "CREATE TABLE t (id INTEGER, seen TIMESTAMP);"
+        "INSERT INTO t VALUES (1, '2026-01-01 10:00'), (2, '2026-01-01 12:00')"
     )
     config = {"table": "t", "columns": ["id"], "incremental": {"cursor": "seen", "lag": "PT1H30M"}}
     stream = shop.stream(config)
@@ -396,7 +397,8 @@ def test_incremental_by_time_with_a_lag(shop):
 
 def test_schema_tables_and_quoted_names(shop):
     shop.sql(
-        'CREATE SCHEMA "my schema"; CREATE TABLE "my schema"."a "" b" ("c d" INTEGER); INSERT INTO "my schema"."a "" b" VALUES (1)'
+        'CREATE SCHEMA "my schema"; CREATE TABLE "my schema"."a "" b" ("c d" INTEGER);'
+        'INSERT INTO "my schema"."a "" b" VALUES (1)'
     )
     name = DuckDBTable().discover(shop.connection(), Scope()).tables[0].name
     assert name == 'my schema.a " b'
@@ -484,7 +486,7 @@ def test_keys_that_ignore_case_are_one_key(shop):
 
 def test_replace_keeps_the_table_its_indexes_and_views(shop):
     shop.sql(
-        "CREATE TABLE people (id BIGINT PRIMARY KEY, name VARCHAR NOT NULL DEFAULT '?'); CREATE INDEX i ON people (name)"
+        "CREATE TABLE people (id BIGINT PRIMARY KEY, name VARCHAR NOT NULL DEFAULT '?');CREATE INDEX i ON people (name)"
     )
     shop.sql("INSERT INTO people VALUES (1, 'old'), (5, 'old'); CREATE VIEW v AS SELECT id FROM people")
     ddl = shop.sql("SELECT sql FROM duckdb_tables() WHERE table_name = 'people'")

@@ -249,7 +249,7 @@ def test_cancelling_interrupts_a_long_statement(shop):
     started = time.monotonic()
     timer = threading.Timer(0.5, lambda: [interrupt() for interrupt in interrupts])
     timer.start()
-    with pytest.raises(Exception, match="INTERRUPT|[Ii]nterrupt"):
+    with pytest.raises(Exception, match=r"INTERRUPT|[Ii]nterrupt"):
         list(stream)
     assert time.monotonic() - started < 8
     timer.join()

@@ -101,13 +101,19 @@ def read_type(duckdb_type: str, *, computed: bool = False) -> ReadType:
         return known
     if plain := _plain(kind):
         return ReadType("{}", plain)
-    if _UNTOLD.search(_UNQUOTED.sub("", kind)):
+    return _nested_or_rare(kind)
+
+
+def _nested_or_rare(kind: str) -> ReadType:
+    names = _UNQUOTED.sub("", kind)
+    if _UNTOLD.search(names):
         return ReadType("", "")
     if kind.startswith("GEOMETRY"):
         return ReadType("ST_AsWKB({})", "binary", "wkb")
     if kind.startswith("ENUM(") and not kind.endswith("]"):
         return ReadType(_TEXT, "string", "enum")
-    if _fits_json(kind):
+    is_nested = kind.endswith("]") or kind.startswith("STRUCT(")
+    if is_nested and not _NOT_IN_JSON.search(names):
         return ReadType("CAST(to_json({}) AS VARCHAR)", "string", "json")
     return ReadType(_TEXT, "string", "text_form")
 
@@ -117,9 +123,3 @@ def _plain(kind: str) -> str:
     if decimal := _DECIMAL.fullmatch(kind):
         return f"decimal128({decimal[1]}, {decimal[2]})"
     return _PLAIN.get(kind, "")
-
-
-def _fits_json(kind: str) -> bool:
-    """Whether it is a list, array or struct of what JSON can say."""
-    is_nested = kind.endswith("]") or kind.startswith("STRUCT(")
-    return is_nested and not _NOT_IN_JSON.search(_UNQUOTED.sub("", kind))

@@ -6,6 +6,7 @@ Every result it shows comes from a public ``osiris`` command that runs as a proc
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     directory = Path(options.directory)
     try:
-        return _Demo(directory).run()
+        return _Demo(directory, as_json=options.json).run()
     except OsirisError as error:
         print(f"osiris demo: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), file=sys.stderr)  # noqa: T201
         return error.exit_code
@@ -43,14 +44,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="a new or empty directory (default: osiris-demo)",
     )
+    parser.add_argument("--json", action="store_true", help="print what was run as JSON on stdout, the rest on stderr")
     return parser
 
 
 class _Demo:
-    """The demo in one directory."""
+    """The demo in one directory. With ``as_json`` people read stderr, and stdout gets one JSON object."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, as_json: bool = False) -> None:
         self._directory = directory
+        self._as_json = as_json
+        self._out = sys.stderr if as_json else sys.stdout
+        self._commands: list[dict[str, object]] = []
         self._bold, self._plain = ("\033[1m", "\033[0m") if _wants_colour() else ("", "")
 
     def run(self) -> int:
@@ -65,9 +70,15 @@ class _Demo:
             code = self._osiris(*command) if command[0] != "show" else self._show(command[1])
             if code != expected:
                 self._say(f"\nThe demo stops here: this should have ended with exit code {expected}, not {code}.")
-                return code or 1
+                return self._end(code or 1)
         self._say(_FAREWELL.format(seconds=time.monotonic() - started, directory=self._directory))
-        return 0
+        return self._end(0)
+
+    def _end(self, code: int) -> int:
+        if self._as_json:
+            value = {"directory": str(self._directory), "exit_code": code, "commands": self._commands}
+            print(json.dumps(value, ensure_ascii=False))  # noqa: T201 - what the option is for
+        return code
 
     def _make(self) -> None:
         from osiris_duckdb.demo.shop import make_shop
@@ -89,7 +100,9 @@ class _Demo:
         """Run a public command and let its output through."""
         self._say(f"$ osiris {' '.join(arguments)}")
         command = [sys.executable, "-m", "osiris_core", *arguments]
-        return subprocess.run(command, cwd=self._directory, stdin=subprocess.DEVNULL, check=False).returncode
+        done = subprocess.run(command, cwd=self._directory, stdin=subprocess.DEVNULL, stdout=self._out, check=False)
+        self._commands.append({"command": ["osiris", *arguments], "exit_code": done.returncode})
+        return done.returncode
 
     def _show(self, name: str) -> int:
         self._say(f"$ cat {name}")
@@ -101,9 +114,8 @@ class _Demo:
         (self._directory / _BROKEN).write_text(text.replace(_SOUND_LINE, _BROKEN_LINE, 1), encoding="utf-8")
         self._say(f"$ sed 's/table: orders/table: ordrs/' {_PIPELINE} > {_BROKEN}")
 
-    @staticmethod
-    def _say(text: str) -> None:
-        print(text, flush=True)  # noqa: T201 - what the command is for
+    def _say(self, text: str) -> None:
+        print(text, file=self._out, flush=True)
 
 
 #: Title, command ("show FILE", "break", or arguments of osiris), and the exit code it must have.
