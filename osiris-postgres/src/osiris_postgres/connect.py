@@ -93,6 +93,7 @@ def set_local(connection: psycopg.Connection[Any], place: Place) -> None:
                set_config('IntervalStyle', 'postgres', true),
                set_config('extra_float_digits', '1', true),
                set_config('bytea_output', 'hex', true),
+               set_config('standard_conforming_strings', 'on', true),
                set_config('xmloption', 'content', true),
                set_config('search_path', quote_ident(%(schema)s) || ', ' || current_setting('search_path'), true)
         """,

@@ -18,6 +18,7 @@ from osiris_postgres.cursor import Cursor
 from osiris_postgres.decode import Decoder, chunks
 from osiris_postgres.names import quote_pyformat
 from osiris_postgres.partitions import condition, plan
+from osiris_postgres.proof import one_statement
 from osiris_postgres.relations import PgColumn, Relation, load_relations, result_columns
 from osiris_postgres.types import ReadColumn, read_column
 
@@ -127,9 +128,9 @@ class _Reading:
 
     # -- the rows --------------------------------------------------------------------------------------
     def _batches(self, sql: str, values: Mapping[str, Any], decoder: Decoder) -> Iterator[pa.RecordBatch]:
-        # COPY takes no bound parameters: the client library quotes the values in, and with none it leaves %% alone.
-        statement = f"COPY ({sql if values else sql.replace('%%', '%')}) TO STDOUT (FORMAT binary)"
-        with self._connection.cursor() as cursor, cursor.copy(statement, values) as copy:
+        # COPY takes no bound parameters: the client library quotes the values in.
+        text = one_statement(self._connection, sql, values)
+        with self._connection.cursor() as cursor, cursor.copy(f"COPY ({text}\n) TO STDOUT (FORMAT binary)") as copy:
             for rows in chunks(copy, self._context.batch_bytes):
                 batch = decoder.decode(rows)
                 self._cursor.see(batch)

@@ -251,7 +251,8 @@ ORDER BY w.position
 def result_columns(connection: psycopg.Connection[Any], source: str, values: dict[str, Any]) -> list[PgColumn]:
     """The columns that ``SELECT * FROM source`` would give, without running it; domains come as their base types."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM {source} LIMIT 0", values)
+        # Asking for a binary result makes this the extended protocol, where a server takes one statement only.
+        cursor.execute(f"SELECT * FROM {source} LIMIT 0", values, binary=True)
         result = cursor.pgresult
         assert result is not None
         names = [column.name for column in cursor.description or ()]
