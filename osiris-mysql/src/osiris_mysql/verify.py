@@ -87,6 +87,14 @@ class Checksum:
     def _digest(self, arrays: Sequence[pa.Array]) -> int:
         return digest([canonical_json(array) if i in self._json else array for i, array in enumerate(arrays)])
 
+    def _read(self, sql: bytes, columns: list[ReadColumn], dates: InvalidDates) -> Iterator[pa.RecordBatch]:
+        """Rows over the writer's own session, which goes on being used."""
+        usual = self._session.use_unicode, self._session.decoders
+        try:
+            yield from run_select(self._session, sql, columns, dates, _BATCH_BYTES)
+        finally:
+            self._session.use_unicode, self._session.decoders = usual
+
 
 def digest(arrays: Sequence[pa.Array]) -> int:
     """The sum of the rows' hashes: equal for equal rows in any order."""
