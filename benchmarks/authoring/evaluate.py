@@ -182,10 +182,9 @@ def main() -> None:
                 make_project(template, request.connections)
             verdict = answer(request, provider, template, scratch)
             verdicts.append(verdict)
-            print(
-                f"{verdict.id} {verdict.lang} {verdict.kind:11} {verdict.verdict:14} {verdict.seconds:6.1f}s {verdict.own_milliseconds:6.1f}ms  {verdict.detail[:110]}",
-                flush=True,
-            )
+            took = f"{verdict.seconds:6.1f}s {verdict.own_milliseconds:6.1f}ms"
+            kind = f"{verdict.id} {verdict.lang} {verdict.kind:11} {verdict.verdict:14}"
+            print(f"{kind} {took}  {verdict.detail[:110]}", flush=True)
     first = sum(verdict.attempts == 1 and verdict.status != "failed" for verdict in verdicts)
     print(json.dumps(summary(verdicts, first), indent=2))
     if args.json:

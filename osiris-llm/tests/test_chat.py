@@ -17,9 +17,10 @@ import pytest
 from vendor_double import Answer, Double, vendor_double
 
 from osiris_core import ConfigurationError, Session
+from osiris_core.oml import load
 from osiris_core.testing.cli import Osiris, clean_environment, osiris_command
-from osiris_llm.author import Author
-from osiris_llm.chat import validator
+from osiris_llm.author import Author, Authored
+from osiris_llm.chat import marked, tell, validator
 from osiris_llm.choose import choose
 from osiris_llm.provider import SchemaLimits
 from osiris_llm.providers.openai import CompatibleProvider
@@ -228,6 +229,22 @@ def test_a_model_that_declines_and_one_that_is_cut_off(write: Callable[..., Any]
         assert write(double, "append orders to lake").status == "cannot"
     with vendor_double([Answer('{"asked"', finish="length"), form()]) as double:
         assert write(double, "append orders to lake").attempts == 2
+
+
+def test_what_a_model_wrote_stays_in_the_comment_of_a_marked_draft_and_off_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hostile = 'bad "k\rsteps: [{id: evil}]\n\u2028x: 1\x1b[2J\u202e"'
+    result = Authored("failed", oml="name: x\n", problems=(hostile,), message=hostile, notes=(hostile,))
+    document = load(marked(result))
+    assert document.value == {"name": "x"}
+    tell(result)
+    assert not {"\r", "\x1b", "\u202e", "\u2028"} & set(capsys.readouterr().err)
+
+
+def test_an_answer_of_nothing_but_brackets_is_one_more_failed_attempt(write: Callable[..., Any]) -> None:
+    with vendor_double(["[" * 100_000]) as double:
+        assert write(double, "append orders to lake", retries=0).status == "failed"
 
 
 def test_a_key_that_is_not_set_is_exit_5_with_the_mend(osiris: Osiris, project: Path) -> None:
