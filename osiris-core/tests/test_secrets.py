@@ -7,13 +7,15 @@ import json
 import pickle
 import traceback
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osiris_core import ConfigurationError, Connection, Redactor, Secret
+from osiris_core import ConfigurationError, Connection, Redactor, Secret, first_line
 from osiris_core.dotenv import DotenvError, parse_dotenv
+from osiris_core.problems import one_line
 from osiris_core.secrets import SecretSource
 
 VALUE = "hunter2-canary"
@@ -72,6 +74,56 @@ def test_the_last_net_knows_every_secret_of_the_process() -> None:
 
 
 @pytest.mark.parametrize(
+    "secret", ["canary-one\n", " canary-two ", "canary-ä-three", "canary four+/%", "canary\"five'\\", "canary-6\tx"]
+)
+def test_no_spelling_of_a_secret_gets_through(secret: str) -> None:
+    spellings = [
+        secret,
+        secret.strip(),
+        repr(secret),
+        ascii(secret),
+        json.dumps(secret),
+        json.dumps(secret, ensure_ascii=False),
+        repr(secret.encode()),
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+    ]
+    redactor = Redactor([Secret(secret)])
+    assert [text for text in spellings if "canary" in redactor.text(text)] == []
+
+
+def test_each_line_of_a_secret_is_masked() -> None:
+    redactor = Redactor([Secret("-----BEGIN KEY-----\n  canary-line-one\ncanary-line-two\nend\n")])
+    assert redactor.text("bad line: canary-line-two, after canary-line-one; the end") == (
+        "bad line: ***, after ***; the end"
+    )
+
+
+def test_a_message_is_masked_before_it_is_cut() -> None:
+    Secret("canary-" + "z" * 600)
+    text = "\n  cannot log in with canary-" + "z" * 600 + " today\nand more"
+    assert first_line(text) == "cannot log in with *** today"
+    assert first_line("x" * 600, 10) == "x" * 10
+    assert first_line(" \n ") == ""
+    assert one_line(ValueError(text), 60) == "ValueError: cannot log in with *** today and more"
+
+
+def test_every_value_of_a_secrets_file_is_masked_but_settings() -> None:
+    SecretSource.from_text("HOST=canary-host.example\nPORT=5432\nTLS=true\nEMPTY=\n")
+    shown = Redactor.of_process().text("canary-host.example:5432, TLS true")
+    assert shown == "***:5432, TLS true"
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"), [("k\n", "k"), ("k\r\n", "k"), ("k\n\n", "k\n"), ("a\nb", "a\nb"), (" k ", " k "), ("\n", "")]
+)
+def test_one_line_end_at_the_end_of_a_value_is_not_part_of_it(value: str, taken: str) -> None:
+    assert SecretSource({"FILE": value}, {}).get("FILE") == taken
+    assert SecretSource({}, {"VARIABLE": value}).get("VARIABLE") == taken
+
+
+@pytest.mark.parametrize(
     ("text", "values"),
     [
         ("A=1\nB=two words\n", {"A": "1", "B": "two words"}),
@@ -111,9 +163,9 @@ def test_the_file_goes_over_the_environment(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("IN_BOTH", "environment")
     monkeypatch.setenv("IN_ENVIRONMENT", "environment")
     file = tmp_path / "secrets.env"
-    file.write_text("IN_BOTH=file\nIN_FILE=file\n")
+    file.write_text("IN_BOTH=f1le\nIN_FILE=f1le\n")
     source = SecretSource.load(file)
-    assert [source.get(name) for name in ("IN_BOTH", "IN_ENVIRONMENT", "IN_FILE")] == ["file", "environment", "file"]
+    assert [source.get(name) for name in ("IN_BOTH", "IN_ENVIRONMENT", "IN_FILE")] == ["f1le", "environment", "f1le"]
     assert source.missing(["Z_MISSING", "IN_FILE", "A_MISSING", "Z_MISSING"]) == ["A_MISSING", "Z_MISSING"]
 
 

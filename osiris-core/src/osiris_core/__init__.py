@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from osiris_core.plugins import Plugins
     from osiris_core.problems import Fix, Problem, Span, closest, did_you_mean
     from osiris_core.registry import Registry
-    from osiris_core.secrets import Redactor, Secret
+    from osiris_core.secrets import Redactor, Secret, first_line
     from osiris_core.session import Session
     from osiris_core.spec import Spec
 
@@ -92,7 +92,7 @@ _HOMES = {
     "plugins": ("Plugins",),
     "problems": ("Fix", "Problem", "Span", "closest", "did_you_mean"),
     "registry": ("Registry",),
-    "secrets": ("Redactor", "Secret"),
+    "secrets": ("Redactor", "Secret", "first_line"),
     "session": ("Session",),
     "spec": ("Spec",),
 }
@@ -149,6 +149,7 @@ __all__ = [
     "__version__",
     "closest",
     "did_you_mean",
+    "first_line",
     "hookimpl",
 ]
 

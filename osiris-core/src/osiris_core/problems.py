@@ -106,9 +106,12 @@ def closest(word: object, known: Iterable[object]) -> str | None:
 
 
 def one_line(error: BaseException, limit: int = 300) -> str:
-    """``Type: message`` on one line, whatever the exception's ``__str__`` does."""
+    """``Type: message`` on one line, secrets masked, whatever the exception's ``__str__`` does."""
+    from osiris_core.secrets import Redactor
+
     try:
-        text = " ".join(str(error).split())
+        # Masked before it is cut: of a secret that is cut in two, the net would not know the first half.
+        text = " ".join(Redactor.of_process().text(str(error)).split())
     except Exception:
         text = "(its message cannot be shown)"
     text = f"{type(error).__name__}: {text}" if text else type(error).__name__

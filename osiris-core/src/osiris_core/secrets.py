@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from osiris_core.errors import ConfigurationError
 MASK = "***"
 #: A shorter secret would shred every log line it is masked in; it is warned about instead (TRAPS: secrets).
 SHORTEST_MASKED = 4
-
+#: What of a secrets file is a setting and no secret: masking every 5432 or "true" would shred what is shown.
+_SETTING = re.compile(r"\d{0,5}|true|false|yes|no|on|off", re.IGNORECASE)
 
 #: Every secret made in this process, so that even an unexpected traceback can be redacted.
 _made: set[Secret] = set()
@@ -60,9 +62,9 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         secrets = list(secrets)
-        values = {secret.reveal() for secret in secrets}
+        forms = {form for value in {secret.reveal() for secret in secrets} for form in _forms(value)}
         # Longest first, so that a secret which contains another is masked whole.
-        self._values = sorted((v for v in values if len(v) >= SHORTEST_MASKED), key=len, reverse=True)
+        self._values = sorted((form for form in forms if len(form) >= SHORTEST_MASKED), key=len, reverse=True)
         self.too_short = sorted({s.name for s in secrets if 0 < len(s.reveal()) < SHORTEST_MASKED})
 
     @classmethod
@@ -90,8 +92,39 @@ class Redactor:
         return value
 
 
+def _forms(value: str) -> Iterator[str]:
+    """What others may write for ``value``: a part of it, or the whole as a literal, as JSON or in a URL."""
+    import json
+    from urllib.parse import quote, quote_plus
+
+    for text in {value, value.strip(), *(line.strip() for line in value.splitlines())}:
+        if len(text) < SHORTEST_MASKED:
+            continue
+        yield text
+        if text.isalnum() and text.isascii():
+            continue  # nothing to escape: every form is the same
+        data = text.encode("utf-8", "surrogateescape")
+        yield from (literal[1:-1] for literal in (repr(text), ascii(text), json.dumps(text)))
+        yield json.dumps(text, ensure_ascii=False)[1:-1]
+        yield repr(data)[2:-1]
+        yield from (quote(data), quote(data, safe=""), quote_plus(data))
+
+
+def first_line(text: str, limit: int = 500) -> str:
+    """The first line of ``text`` that says something, with the secrets of this process masked, cut to ``limit``.
+
+    Client libraries quote statements and rows over many lines; the first says what is wrong. It is masked before it
+    is cut: of a secret that is cut in two, the net would not know the first half.
+    """
+    lines = [line.strip() for line in Redactor.of_process().text(text).splitlines() if line.strip()]
+    return lines[0][:limit] if lines else ""
+
+
 class SecretSource:
-    """Where values come from: a ``--secrets-file`` over the environment. Nothing is kept on disk or in globals."""
+    """Where values come from: a ``--secrets-file`` over the environment.
+
+    Every value of the file is masked in what is shown, except settings such as a port. Nothing is kept on disk.
+    """
 
     def __init__(self, values: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None) -> None:
         self._values = dict(values or {})
@@ -122,13 +155,21 @@ class SecretSource:
         from osiris_core.dotenv import DotenvError, parse_dotenv
 
         try:
-            return parse_dotenv(text)
+            values = parse_dotenv(text)
         except DotenvError as error:
             raise ConfigurationError(f"{name}:{error.line}: this line is not NAME=value", code="OSI-C021") from None
+        for variable, value in values.items():
+            if not _SETTING.fullmatch(value):
+                Secret(value, variable)
+        return values
 
     def get(self, name: str) -> str | None:
-        """The value of ``name``, or None when neither the file nor the environment has it."""
-        return self._values.get(name, self._environ.get(name))
+        """The value of ``name`` without one line end at its end; None when neither file nor environment has it.
+
+        A value that was read from a mounted file ends in that file's line end, which is never part of a secret.
+        """
+        value = self._values.get(name, self._environ.get(name))
+        return value if value is None else value.removesuffix("\n").removesuffix("\r")
 
     def missing(self, names: Iterable[str]) -> list[str]:
         """Which of ``names`` have no value, sorted."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from osiris_core import Fault
+from osiris_core import Fault, first_line
 
 Kind = Literal["connection", "run", "drift", "data"]
 
@@ -125,7 +125,7 @@ def map_error(error: BaseException) -> Fault | None:
 
     if not isinstance(error, psycopg.Error):
         return None
-    text = _first_line(str(error))
+    text = first_line(str(error))
     state = error.sqlstate or ""
     row = SQLSTATES.get(state) or SQLSTATES.get(state[:2])
     if row is None and not state:
@@ -154,7 +154,7 @@ def _without_state(error: Exception) -> Row | None:
 def _with_detail(text: str, error: Any, state: str) -> str:
     """Key violations say in their detail which key; no other detail is passed on, for it may hold a whole row."""
     detail = error.diag.message_detail if state in ("23503", "23505") else None
-    return f"{text} ({_first_line(detail)})" if detail else text
+    return f"{text} ({first_line(detail)})" if detail else text
 
 
 def _at(diag: Any) -> str:
@@ -165,8 +165,3 @@ def _at(diag: Any) -> str:
         return ""
     column = f' in column "{found[2]}",' if found[2] else " in"
     return f"{column} row {found[1]} of the source"
-
-
-def _first_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[0][:500] if lines else ""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from osiris_core import ConfigurationError, Connection
+from osiris_core import ConfigurationError, Connection, Secret
 
 if TYPE_CHECKING:
     from osiris_postgres.connect import Place
 
 #: PostgREST reads its schema cache again, so that a table just made is seen by the API at once.
 RELOAD_SCHEMA = "NOTIFY pgrst, 'reload schema'"
+#: What an HTTP header can carry of a key. The client's error about anything else quotes the whole key.
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,23 @@ def sql_place(connection: Connection) -> Place:
 
 
 def rest_place(connection: Connection) -> RestPlace:
-    """The project's API."""
+    """The project's API. Raises ConfigurationError for a key that no HTTP header can carry."""
+    _refuse_unsendable(connection)
     return RestPlace(
         url=connection.text("url").rstrip("/"),
         key=connection.text("key"),
         schema=connection.text("schema", "public"),
         timeout=int(connection.text("request_timeout", "60")),
+    )
+
+
+def _refuse_unsendable(connection: Connection) -> None:
+    if _SENDABLE.fullmatch(connection.text("key")):
+        return
+    key = connection.fields.get("key")
+    name = key.name if isinstance(key, Secret) else ""
+    raise ConfigurationError(
+        f"the key of @{connection.alias} has a blank, a line break or another character that no API key has",
+        code="OSI-C006",
+        hint=f"set {name} again, to the key alone" if name else "set the key again, to the key alone",
     )

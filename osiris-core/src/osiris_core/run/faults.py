@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from osiris_core.errors import ConnectError, DriftError, OsirisError, RunError
+from osiris_core.secrets import first_line
 
 if TYPE_CHECKING:
     from osiris_core.drivers import Driver, Fault
@@ -44,7 +45,7 @@ def cleaning_up(warn: Callable[[str, str], None]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        warn("OSI-R005", f"{type(error).__name__} while cleaning up: {_one_line(str(error))}")
+        warn("OSI-R005", f"{type(error).__name__} while cleaning up: {first_line(str(error))}")
 
 
 def explain(fault: StepFault, redactor: Redactor, *, moved: bool) -> OsirisError:
@@ -63,7 +64,7 @@ def explain(fault: StepFault, redactor: Redactor, *, moved: bool) -> OsirisError
     if known is not None:
         return _from_fault(known, redactor, moved=moved)
     return RunError(
-        f"{type(cause).__name__}: {_one_line(redactor.text(str(cause)))}",
+        f"{type(cause).__name__}: {first_line(redactor.text(str(cause)))}",
         hint="the driver does not know this error; the text after the colon is the client library's own",
     )
 
@@ -97,7 +98,7 @@ def _map(driver: Driver, cause: BaseException, *, moved: bool) -> Fault | None:
 def _builtin(error: BaseException, *, moved: bool) -> Fault | None:
     from osiris_core.drivers import Fault
 
-    text = _one_line(str(error)) or type(error).__name__
+    text = first_line(str(error)) or type(error).__name__
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return Fault("OSI-R010", f"the disk is full: {text}", "free some space and run again")
     if isinstance(error, MemoryError):
@@ -120,9 +121,3 @@ def _from_fault(fault: Fault, redactor: Redactor, *, moved: bool) -> OsirisError
 
 def _after_rows(error: ConnectError) -> RunError:
     return RunError(error.message, code=error.code, hint=error.hint, retryable=error.retryable)
-
-
-def _one_line(text: str) -> str:
-    """Client libraries quote statements and rows over many lines; the first says what is wrong."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[0][:500] if lines else ""

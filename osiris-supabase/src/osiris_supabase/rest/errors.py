@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from osiris_core import ConnectError, Fault
+from osiris_core import ConnectError, Fault, first_line
 from osiris_postgres.errors import SQLSTATES, Row
 
 _OTHER_KEY = "use the secret key (sb_secret_… or service_role), from the project's API settings"
@@ -51,6 +51,9 @@ def map_error(error: BaseException) -> Fault | None:
         return _api_fault(error)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol | httpx.InvalidURL):
         return Fault("OSI-C041", f"the API cannot be reached: {_words(error)}", "check url", True, "connection")
+    if isinstance(error, httpx.LocalProtocolError):
+        # Its text quotes the header that cannot be sent, and the header may be the key.
+        return Fault("OSI-R020", "a request to the API cannot be sent as HTTP", "check the connection's url and key")
     if isinstance(error, httpx.TimeoutException):
         return Fault("OSI-R020", "the API did not answer in time", "raise the connection's request_timeout", True)
     if isinstance(error, httpx.HTTPError):
@@ -59,14 +62,14 @@ def map_error(error: BaseException) -> Fault | None:
 
 
 def _api_fault(error: Any) -> Fault:
-    code, text = str(error.code or ""), _first_line(str(error.message or "no message"))
+    code, text = str(error.code or ""), first_line(str(error.message or "no message"))
     row = POSTGREST_CODES.get(code) or STATUSES.get(code) or SQLSTATES.get(code)
     if row is None and len(code) == 5:
         row = SQLSTATES.get(code[:2])
     if row is None:
         return Fault("OSI-R001", f"the API says ({code}): {text}")
     if code in ("23503", "23505") and error.details:
-        text = f"{text} ({_first_line(str(error.details))})"
+        text = f"{text} ({first_line(str(error.details))})"
     return Fault(row.code, row.message.format(text=text, at=""), row.hint, row.retryable, row.kind)
 
 
@@ -102,9 +105,4 @@ def raise_for(what: str) -> Iterator[None]:
 
 
 def _words(error: Exception) -> str:
-    return _first_line(str(error)) or type(error).__name__
-
-
-def _first_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[0][:500] if lines else ""
+    return first_line(str(error)) or type(error).__name__
