@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from select import select
 from subprocess import Popen
 from typing import Any
 
@@ -315,17 +316,24 @@ def _converse(project: Path, env: dict[str, str], lines: list[str]) -> str:
         start_new_session=True,
     )
     os.close(terminal)
-    seen, deadline = "", time.monotonic() + 60
+    deadline = time.monotonic() + 120
+    seen = b""
     for number, line in enumerate(lines, 1):
-        while seen.count("›") < number and time.monotonic() < deadline:
-            seen += os.read(controller, 65536).decode(errors="replace")
+        while seen.count("›".encode()) < number:
+            seen += _read(controller, deadline)
         os.write(controller, f"{line}\n".encode())
-    try:
-        while chunk := os.read(controller, 65536):
-            seen += chunk.decode(errors="replace")
-    except OSError:
-        pass  # the other side closed: the process has ended
-    finally:
-        os.close(controller)
+    while chunk := _read(controller, deadline):
+        seen += chunk
+    os.close(controller)
     assert process.wait(30) == 0, seen
-    return seen
+    return seen.decode(errors="replace")
+
+
+def _read(terminal: int, deadline: float) -> bytes:
+    """What the terminal shows next; nothing once the other side has ended."""
+    ready, _, _ = select([terminal], [], [], max(0.0, deadline - time.monotonic()))
+    assert ready, "the conversation went silent"
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""
