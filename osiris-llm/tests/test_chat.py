@@ -320,7 +320,9 @@ def _converse(project: Path, env: dict[str, str], lines: list[str]) -> str:
     seen = b""
     for number, line in enumerate(lines, 1):
         while seen.count("›".encode()) < number:
-            seen += _read(controller, deadline)
+            chunk = _read(controller, deadline)
+            assert chunk, seen
+            seen += chunk
         os.write(controller, f"{line}\n".encode())
     while chunk := _read(controller, deadline):
         seen += chunk
