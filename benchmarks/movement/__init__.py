@@ -1,0 +1,1 @@
+"""What the data benchmark needs beside itself."""
