@@ -33,6 +33,32 @@ def test_a_file_gets_the_rights_that_the_umask_leaves(tmp_path: Path) -> None:
     assert (tmp_path / "x").stat().st_mode & 0o777 == 0o640
 
 
+def test_a_file_that_is_replaced_keeps_its_rights(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.touch()
+    path.chmod(0o604)
+    atomic.write_bytes(path, b"new")
+    assert path.stat().st_mode & 0o777 == 0o604
+
+
+def test_a_private_file_and_its_new_directories_are_their_owners_only(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    path = tmp_path / "a" / "b" / "x"
+    atomic.write_text(path, "1", private=True)
+    rights = [place.stat().st_mode & 0o777 for place in (path, path.parent, path.parent.parent, tmp_path)]
+    assert rights == [0o600, 0o700, 0o700, 0o755]
+    path.chmod(0o644)
+    atomic.write_text(path, "2", private=True)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_nobody_else_can_read_a_file_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: seen.append(os.fstat(descriptor).st_mode & 0o777))
+    atomic.write_bytes(tmp_path / "x", b"1")
+    assert seen == [0o600]
+
+
 def test_a_failing_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
     target = tmp_path / "taken"
     target.mkdir()

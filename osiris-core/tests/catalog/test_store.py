@@ -238,8 +238,8 @@ def test_offline_without_a_cache_is_refused(shelf: Any) -> None:
         lambda text: "",
         lambda text: text[: len(text) // 2],
         lambda text: text.replace('"bigint"', '"int"'),
-        lambda text: text.replace('"version":1', '"version":2'),
-        lambda text: text.replace("db.internal", "elsewhere"),
+        lambda text: text.replace('"version":2', '"version":3'),
+        lambda text: text.replace('"key":"', '"key":"0'),
         lambda text: text.replace('"catalog":{', '"catalog":{"surprise":1,'),
         lambda text: "[]",
         lambda text: "[" * 100_000,
@@ -274,12 +274,21 @@ def test_an_entry_describes_itself_and_holds_no_secret_and_no_row(shelf: Any) ->
     (entry,) = shelf.cached()
     value = json.loads(entry.read_text())
     assert entry == shelf.root / ".osiris" / "catalog" / "shop" / entry.name
-    assert value["key"]["connection"]["host"] == "db.internal"
-    assert value["key"]["component"] == "shelf.table"
+    assert value["key"] == entry.stem
+    assert "db.internal" not in entry.read_text(), "of the connection there is the hash"
     assert value["schema_fingerprint"] == get(shelf).fingerprint
     assert datetime.fromisoformat(value["discovered_at"]).tzinfo is not None
     assert "canary" not in entry.read_text()
     assert set(value["catalog"]["tables"][0]) <= {"name", "columns", "primary_key", "unique_keys", "approximate_rows"}
+
+
+def test_entries_and_their_directories_are_their_owners_only(shelf: Any) -> None:
+    get(shelf)
+    (entry,) = shelf.cached()
+    rights = [
+        path.stat().st_mode & 0o777 for path in (entry, entry.parent, entry.parent.parent, shelf.root / ".osiris")
+    ]
+    assert rights == [0o600, 0o700, 0o700, 0o700]
 
 
 def test_a_disk_that_takes_nothing_costs_only_the_cache(shelf: Any) -> None:

@@ -414,6 +414,8 @@ def test_a_worker_runs_what_it_is_sent(project: Any) -> None:
     assert events[-1]["event"] == "run_completed"
     assert json.loads((record / "result.json").read_text()) == last["result"]
     assert "pass-w" not in done.stdout + done.stderr
+    assert record.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in record.iterdir() if path.is_file()} == {0o600}
 
 
 def test_a_worker_refuses_what_is_no_frame_without_repeating_it(project: Any) -> None:
@@ -461,7 +463,8 @@ def test_what_a_killed_run_spooled_is_removed_by_the_next(project: Any) -> None:
     )
     assert project.run("p.yaml").returncode == -signal.SIGKILL
     (killed,) = project.records()
-    assert (killed.path / "work" / "orders.arrows").exists()
+    assert (killed.path / "work").stat().st_mode & 0o777 == 0o700
+    assert (killed.path / "work" / "orders.arrows").stat().st_mode & 0o777 == 0o600
     assert project.run("p.yaml").returncode == 0
     assert not (killed.path / "work").exists()
     assert project.rows("one") == project.rows("two") == [1, 2, 3, 4, 5]

@@ -57,6 +57,16 @@ def test_a_program_can_run_a_compiled_pipeline(session: Session, lab: Any) -> No
     assert lab.rows("load") == [1, 2, 3]
 
 
+def test_the_state_of_a_project_is_its_owners_only(session: Session) -> None:
+    outcome = run_compiled(session.project.root / "out", session)
+    state = session.project.state_dir
+    folders = [state, state / "unfinished", *(state / "unfinished").iterdir(), state / "runs", outcome.run_dir]
+    assert {path.stat().st_mode & 0o777 for path in folders} == {0o700}
+    files = [path for path in outcome.run_dir.iterdir() if path.is_file()]
+    assert {path.name for path in files} == {"events.jsonl", "result.json", "report.html"}
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+
+
 def test_an_unknown_engine_leaves_no_record(session: Session) -> None:
     with pytest.raises(InvalidInputError, match="nowhere"):
         run_compiled(session.project.root / "out", session, engine="nowhere")
@@ -84,6 +94,7 @@ def test_an_engine_that_raises_is_a_bug_with_a_record(session: Session, lab: Any
     assert json.loads((outcome.run_dir / "result.json").read_text())["status"] == "failed"
     trace = (outcome.run_dir / "traceback.txt").read_text()
     assert "LookupError: with ***" in trace
+    assert (outcome.run_dir / "traceback.txt").stat().st_mode & 0o777 == 0o600
     assert lab.password not in trace
     assert json.loads((outcome.run_dir / "events.jsonl").read_text())["event"] == "run_failed"
 
@@ -162,3 +173,43 @@ def test_messages_are_masked_and_of_one_line() -> None:
     assert mapped(LookupError("x")).message == "lost ***"
     assert mapped(RuntimeError("geheim-1\n\nINSERT INTO t VALUES ('row')")).message == "RuntimeError: ***"
     assert len(mapped(RuntimeError("y" * 10_000)).message) < 600
+
+
+FRAME: dict[str, Any] = {
+    "v": 1,
+    "run_id": "r",
+    "run_key": "k",
+    "connections": {"lab": {"family": "lab", "fields": {"password": {"$secret": "x"}}}},
+    "secrets": {"x": "hunter2-canary"},
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run_id": 1},
+        {"run_key": None},
+        {"connections": ["hunter2-canary"]},
+        {"connections": {"lab": "hunter2-canary"}},
+        {"connections": {"lab": {"family": 1, "fields": {}}}},
+        {"connections": {"lab": {"family": "lab"}}},
+        {"connections": {"lab": {"family": "lab", "fields": {"a": {"b": {"$secret": "hunter2-canary"}}}}}},
+        {"connections": {"lab": {"family": "lab", "fields": {"password": {"$secret": ["hunter2-canary"]}}}}},
+        {"secrets": "hunter2-canary"},
+        {"secrets": {"x": 1}},
+        {"parallel": "hunter2-canary"},
+        {"parallel": 0},
+        {"parallel": True},
+        {"retries": -1},
+        {"dry_run": "no"},
+        {"lease": 1},
+        {"continues": 1},
+    ],
+)
+def test_a_frame_of_wrong_types_is_refused_and_not_repeated(tmp_path: Path, change: dict[str, Any]) -> None:
+    line = json.dumps({**FRAME, **change}) + "\n"
+    with pytest.raises(InvalidInputError) as caught:
+        work(tmp_path, io.StringIO(line), io.StringIO(), SignalWatch())
+    assert (caught.value.code, caught.value.exit_code) == ("OSI-V050", 2)
+    assert "canary" not in caught.value.message
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,50 @@ def test_a_damaged_entry_is_replaced(spec: Path, damage: bytes | str, monkeypatc
     assert load_spec(spec, "shop") == whole
     assert entry.read_bytes() == good
     assert from_cache_only(spec, monkeypatch) == whole
+
+
+def planted(spec: Path) -> Path:
+    """The only entry, with another driver in it and all checksums right."""
+    load_spec(spec, "shop")
+    (entry,) = entries(spec)
+    body = entry.read_bytes().partition(b"\n")[2].replace(b'"m:D"', b'"evil:D"')
+    entry.write_bytes(loader._checksum(entry, body) + b"\n" + body)
+    assert load_spec(spec, "shop").driver == "evil:D", "as long as only its owner can write it, it is believed"
+    return entry
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_an_entry_that_others_could_write_is_not_read(spec: Path, depth: int, mode: int) -> None:
+    path = (planted(spec), *planted(spec).parents)[depth]
+    path.chmod(mode | (0o100 if depth else 0))
+    assert load_spec(spec, "shop").driver == "m:D"
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_an_entry_of_somebody_else_is_not_read(spec: Path, depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = (planted(spec), *planted(spec).parents)[depth]
+    own = path.stat()
+    real = loader._only_ours
+    foreign = os.stat_result((own.st_mode, own.st_ino, own.st_dev, own.st_nlink, os.geteuid() + 1, 0, 0, 0, 0, 0))
+    monkeypatch.setattr(loader, "_only_ours", lambda status: real(foreign if os.path.samestat(status, own) else status))
+    assert load_spec(spec, "shop").driver == "m:D"
+
+
+def test_an_entry_under_another_name_is_not_read(spec: Path) -> None:
+    (entry,) = [planted(spec)]
+    spec.write_text(SPEC.replace("1.0.0", "1.0.1"))
+    load_spec(spec, "shop")
+    (other,) = [path for path in entries(spec) if path != entry]
+    entry.replace(other)
+    assert load_spec(spec, "shop").driver == "m:D"
+
+
+def test_the_cache_is_its_owners_only(spec: Path) -> None:
+    load_spec(spec, "shop")
+    (entry,) = entries(spec)
+    rights = [path.stat().st_mode & 0o777 for path in (entry, entry.parent, entry.parent.parent)]
+    assert rights == [0o600, 0o700, 0o700]
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:

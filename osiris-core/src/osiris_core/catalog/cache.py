@@ -15,7 +15,7 @@ from osiris_core import atomic
 from osiris_core.canonical import fingerprint
 from osiris_core.catalog.model import Catalog
 
-ENTRY_VERSION = 1
+ENTRY_VERSION = 2
 KEPT_SECONDS = 30 * 24 * 3600
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -66,7 +66,7 @@ def read_entry(root: Path, question: Question) -> Entry | None:
     """The cached answer; None when there is none, or when it is damaged, foreign or of another version."""
     try:
         value = json.loads(entry_path(root, question).read_text(encoding="utf-8"))
-        if (value["version"], value["key"]) != (ENTRY_VERSION, dict(question.parts)):
+        if (value["version"], value["key"]) != (ENTRY_VERSION, question.key):
             return None
         if value["checksum"] != _checksum(value["catalog"]):
             return None
@@ -78,19 +78,19 @@ def read_entry(root: Path, question: Question) -> Entry | None:
 
 
 def write_entry(root: Path, question: Question, entry: Entry) -> None:
-    """Store an answer. Raises OSError."""
+    """Store an answer, without the question: only its hash, which shows nothing of the connection. Raises OSError."""
     catalog = entry.catalog.to_json()
     value = {
         "version": ENTRY_VERSION,
         "alias": question.alias,
-        "key": dict(question.parts),
+        "key": question.key,
         "discovered_at": entry.discovered_at.isoformat(),
         "schema_fingerprint": entry.catalog.fingerprint,
         "checksum": _checksum(catalog),
         "catalog": catalog,
     }
-    path = entry_path(root, question)
-    atomic.write_text(path, json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n", sync=False)
+    path, text = entry_path(root, question), json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    atomic.write_text(path, text + "\n", sync=False, private=True)
     _forget_old(path.parent, entry.discovered_at)
 
 

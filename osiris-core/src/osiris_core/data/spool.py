@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import ipc
 
+from osiris_core.atomic import PRIVATE_FILE
 from osiris_core.data.stream import BatchStream, as_reader
 
 
@@ -17,6 +18,7 @@ class Spool:
 
     def __init__(self, stream: Any, path: Path) -> None:
         self._path = path
+        path.touch(PRIVATE_FILE)  # Arrow writes into what is there, and would make a file that anybody reads
         with as_reader(stream) as reader, ipc.new_stream(str(path), reader.schema) as sink:
             self._schema = reader.schema
             for batch in reader:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from osiris_core.atomic import private_opener
 from osiris_core.engine import EVENT_VERSION, RunEvent
 from osiris_core.secrets import Redactor
 
@@ -44,7 +45,9 @@ class EventLog:
         *,
         fsync: bool = False,
     ) -> None:
-        self._file: IO[str] = path.open("a", encoding="utf-8", newline="\n")
+        self._file: IO[str] = os.fdopen(
+            private_opener(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "a", encoding="utf-8", newline="\n"
+        )
         self._run_id = run_id
         self._redactor = redactor
         self._observers = tuple(observers)

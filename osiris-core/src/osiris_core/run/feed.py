@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from osiris_core.atomic import private_directory
 from osiris_core.data import BatchStream, Spool
 from osiris_core.run.faults import StepFault, cleaning_up, driver_call
 from osiris_core.run.readahead import QUEUE_BYTES, ReadAhead
@@ -36,7 +37,7 @@ class Spools:
 
     def _spool(self, step: str, build: Callable[[], Metered]) -> Spool:
         path = self._run.request.run_dir / "work" / f"{step}.arrows"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_directory(path.parent)
         stream = build()
         try:
             spool = Spool(stream, path)

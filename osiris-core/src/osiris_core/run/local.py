@@ -10,14 +10,17 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from osiris_core.atomic import private_directory
 from osiris_core.engine import RunEvent, RunRequest, RunResult
 from osiris_core.errors import EXIT_BUG, EXIT_OK, EXIT_SIGINT, OsirisError
 from osiris_core.run import faults
 from osiris_core.run.drift import refuse_drift
 from osiris_core.run.plan import Plan, Sink, make_plan
+from osiris_core.run.record import RunRecord
 from osiris_core.run.sink import SinkFailure, run_sink
 from osiris_core.run.state import RunState
 from osiris_core.run.streams import Cancelled
+from osiris_core.secrets import Redactor
 
 if TYPE_CHECKING:
     from osiris_core.registry import Registry
@@ -135,9 +138,7 @@ class _LocalRun:
     def _bug(self, error: BaseException) -> dict[str, Any]:
         """Keep the traceback beside the events; the event itself names only the kind."""
         text = "".join(traceback.format_exception(error))
-        redact = self._state.redactor.text if self._state else (lambda text: text)
-        self._request.run_dir.mkdir(parents=True, exist_ok=True)
-        (self._request.run_dir / "traceback.txt").write_text(redact(text), encoding="utf-8")
+        RunRecord(self._request.run_dir).write_traceback(Redactor.of_process().text(text))
         return _error(
             "OSI-X001",
             f"a bug in Osiris: {type(error).__name__}",
@@ -213,7 +214,7 @@ def _spools(run: RunState) -> Iterator[Spools]:
 
     spools = Spools(run)
     work_dir = run.request.run_dir / "work"
-    work_dir.mkdir(parents=True, exist_ok=True)
+    private_directory(work_dir)
     try:
         yield spools
     finally:

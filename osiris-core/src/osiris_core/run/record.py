@@ -19,6 +19,7 @@ from osiris_core.problems import did_you_mean
 EVENTS_FILE = "events.jsonl"
 RESULT_FILE = "result.json"
 REPORT_FILE = "report.html"
+TRACEBACK_FILE = "traceback.txt"
 
 
 def new_run_id(now: datetime | None = None) -> str:
@@ -37,7 +38,8 @@ class RunRecord:
     def create(cls, state_dir: Path, run_id: str) -> RunRecord:
         """Make the directory of a new run. Raises OSError."""
         path = state_dir / "runs" / run_id
-        path.mkdir(parents=True)
+        atomic.private_directory(path.parent)
+        path.mkdir(mode=atomic.PRIVATE_DIRECTORY)
         return cls(path)
 
     @property
@@ -62,13 +64,17 @@ class RunRecord:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write ``result.json``, whole or not at all."""
-        atomic.write_text(self.path / RESULT_FILE, pretty_json(dict(result)))
+        atomic.write_text(self.path / RESULT_FILE, pretty_json(dict(result)), private=True)
 
     def write_report(self, html: str) -> Path:
         """Write ``report.html``; returns its path."""
         path = self.path / REPORT_FILE
-        atomic.write_text(path, html, sync=False)
+        atomic.write_text(path, html, sync=False, private=True)
         return path
+
+    def write_traceback(self, text: str) -> None:
+        """Write ``traceback.txt``: where a bug of ours, or of an engine, came from."""
+        atomic.write_text(self.path / TRACEBACK_FILE, text, sync=False, private=True)
 
 
 def all_records(state_dir: Path) -> list[RunRecord]:

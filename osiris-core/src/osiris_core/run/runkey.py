@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from osiris_core.atomic import PRIVATE_FILE, private_directory
+
 if sys.platform != "win32":
     import fcntl
 
@@ -43,7 +45,7 @@ class RunKeys:
         """
         if run_key is not None:
             return Claim(run_key, None)
-        self._directory.mkdir(parents=True, exist_ok=True)
+        private_directory(self._directory)
         for path in sorted(self._directory.glob("*.json"), key=_age):
             previous = self._take(path)
             if previous is not None:
@@ -61,7 +63,7 @@ class RunKeys:
     def _take(self, path: Path, *, create: bool = False) -> str | None:
         """Lock ``path``: the run id in it, ``""`` when it is new, None when another process has it or had."""
         try:
-            descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), 0o644)
+            descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), PRIVATE_FILE)
         except FileNotFoundError:
             return None
         if not _lock(descriptor) or not _is_same_file(descriptor, path):

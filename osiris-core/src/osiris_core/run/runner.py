@@ -231,7 +231,7 @@ class _Run:
         """The engine's result with the exit code of the signal; a bug when the engine broke its promise."""
         result = self._result
         if result is None:
-            (self._record.path / "traceback.txt").write_text(_traceback(self._error, self._redactor), encoding="utf-8")
+            self._record.write_traceback(_traceback(self._error, self._redactor))
             return RunResult("failed", EXIT_BUG, {}, engine_bug(self._error))
         if result.status == "cancelled" and self._signals.signal_number:
             return replace(result, exit_code=128 + self._signals.signal_number)

@@ -67,9 +67,7 @@ class RunState:
         #: Rows that a plain read of one table may have, by step, as the system estimates them.
         self.expected_rows: dict[str, int] = {}
         self.reports: Mapping[str, StepReport] = {step: StepReport(step, emit) for step in plan.steps}
-        self.redactor = Redactor(
-            secret for connection in request.connections.values() for secret in connection.secrets()
-        )
+        self.redactor = Redactor.of_process()
 
     def driver(self, step: RunStep) -> Driver:
         """The step's driver."""

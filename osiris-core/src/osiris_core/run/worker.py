@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from osiris_core.atomic import private_directory
 from osiris_core.connections import Connection
 from osiris_core.engine import RunRequest, RunResult
 from osiris_core.errors import InvalidInputError
@@ -29,6 +30,9 @@ from osiris_core.run.signals import SignalWatch
 from osiris_core.secrets import Redactor, Secret
 
 FRAME_VERSION = 1
+_REQUIRED = {"run_id": str, "run_key": str, "connections": dict, "secrets": dict}
+_OPTIONAL: dict[str, type] = {"parallel": int, "retries": int, "prefetch_bytes": int, "dry_run": bool, "lease": bool}
+_LEAST = {"parallel": 1}
 
 
 def frame_of(request: RunRequest, *, lease: bool = False) -> str:
@@ -67,9 +71,9 @@ def work(directory: Path, stdin: TextIO, stdout: TextIO, watch: SignalWatch) -> 
     """Run ``directory`` as the frame on ``stdin`` says; returns the exit code. Raises InvalidInputError."""
     frame = _read_frame(stdin)
     record = RunRecord(directory / "record")
-    record.path.mkdir(parents=True, exist_ok=True)
+    private_directory(record.path)
     request = _request(directory, record, frame)
-    redactor = Redactor(secret for connection in request.connections.values() for secret in connection.secrets())
+    redactor = Redactor.of_process()
 
     def relay(event: Mapping[str, Any]) -> None:
         stdout.write(json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n")
@@ -99,12 +103,48 @@ def _hold(stdin: TextIO, watch: SignalWatch) -> None:
 def _read_frame(stdin: TextIO) -> dict[str, Any]:
     try:
         frame = json.loads(stdin.readline())
-    except ValueError:
+    except (ValueError, RecursionError):
         frame = None
     if not isinstance(frame, dict) or frame.get("v") != FRAME_VERSION:
         # Nothing of the line is repeated: it holds secrets.
         raise InvalidInputError("stdin does not start with a worker's frame", code="OSI-V050")
+    fault = next(_faults(frame), None)
+    if fault:
+        raise InvalidInputError(f"the worker's frame is not understood: {fault}", code="OSI-V050")
     return frame
+
+
+def _faults(frame: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a frame, without a value of it. The first counts: the next may rest on it."""
+    for name, kind in _REQUIRED.items():
+        if not isinstance(frame.get(name), kind):
+            yield f'"{name}" is missing or of another type'
+    for name, kind in _OPTIONAL.items():
+        least = kind(_LEAST.get(name, 0))
+        value = frame.get(name, least)
+        if type(value) is not kind or value < least:
+            yield f'"{name}" is of another type, or too small'
+    if not isinstance(frame.get("continues"), str | None):
+        yield '"continues" is of another type'
+    if not all(isinstance(value, str) for value in frame["secrets"].values()):
+        yield '"secrets" holds something that is no text'
+    for item in frame["connections"].values():
+        if not (
+            isinstance(item, dict) and isinstance(item.get("family"), str) and isinstance(item.get("fields"), dict)
+        ):
+            yield "a connection is not a family with its fields"
+        if not all(isinstance(name, str) and name in frame["secrets"] for name in _secrets_in(item["fields"])):
+            yield "a connection names a secret that is not among the secrets"
+
+
+def _secrets_in(value: Any) -> Iterator[Any]:
+    """What the ``{"$secret": NAME}`` within ``value`` name."""
+    if isinstance(value, Mapping):
+        if set(value) == {"$secret"}:
+            yield value["$secret"]
+        else:
+            for item in value.values():
+                yield from _secrets_in(item)
 
 
 def _request(directory: Path, record: RunRecord, frame: Mapping[str, Any]) -> RunRequest:

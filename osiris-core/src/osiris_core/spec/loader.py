@@ -1,7 +1,8 @@
 """Loading a ``spec.yaml``: checked and bundled once, then read from a JSON cache.
 
-The cache (``osiris/specs`` under the user's cache directory) is keyed by everything the result depends on and carries
-its own checksum; whatever is wrong with an entry, or with the directory, the spec is loaded from YAML again.
+The cache (``osiris/specs`` under the user's cache directory) is keyed by everything the result depends on; an entry
+carries a checksum over its key and content. Whatever is wrong with an entry or with the directory, or when somebody
+else could have written it, the spec is loaded from YAML again: it says which code is run.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from osiris_core.spec.bundle import COMMON_FILE
 from osiris_core.spec.model import Spec
 
 #: Raise it whenever what this module makes of a file changes.
-LOADER_VERSION = 1
+LOADER_VERSION = 2
 
 
 def load_spec(path: Path, owner: str) -> Spec:
@@ -103,8 +104,13 @@ def _read_cache(entry: Path | None) -> dict[str, Any] | None:
     if entry is None:
         return None
     try:
-        checksum, _, body = entry.read_bytes().partition(b"\n")
-        if hashlib.sha256(body).hexdigest().encode() != checksum:
+        if not _is_private(entry.parent):
+            return None
+        with entry.open("rb") as file:
+            if not _only_ours(os.fstat(file.fileno())):
+                return None
+            checksum, _, body = file.read().partition(b"\n")
+        if _checksum(entry, body) != checksum:
             return None
         value: dict[str, Any] = json.loads(body)
         return value
@@ -117,6 +123,21 @@ def _write_cache(entry: Path | None, value: dict[str, Any]) -> None:
         return
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     try:
-        atomic.write_bytes(entry, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        atomic.private_directory(entry.parent)
+        if _is_private(entry.parent):
+            atomic.write_bytes(entry, _checksum(entry, body) + b"\n" + body, private=True)
     except OSError:
         return  # a read-only home costs a few milliseconds per start, nothing else
+
+
+def _checksum(entry: Path, body: bytes) -> bytes:
+    return hashlib.sha256(entry.name.encode() + b"\0" + body).hexdigest().encode()
+
+
+def _is_private(folder: Path) -> bool:
+    return _only_ours(folder.stat()) and _only_ours(folder.parent.stat())
+
+
+def _only_ours(status: os.stat_result) -> bool:
+    """Whether nobody but this user could have written it; without users (Windows), the home directory says so."""
+    return not hasattr(os, "geteuid") or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
