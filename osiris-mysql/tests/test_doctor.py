@@ -73,7 +73,7 @@ def test_clocks_that_differ_are_a_warning() -> None:
 
 
 def test_old_servers_are_refused(mysql_database: MySQLDatabase) -> None:
-    for version in ("5.7.44-log", "5.5.5-10.5.9-MariaDB-1", "10.4.1-MariaDB"):
+    for version in ("5.7.44-log", "8.0.16", "5.5.5-10.5.9-MariaDB-1", "10.4.1-MariaDB"):
         session = mysql_database.connect()
         session.server_version = version
         with pytest.raises(ConnectError, match="too old") as caught:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any
 
@@ -12,8 +11,11 @@ import pytest
 from osiris_core import ConnectError, DriftError, InvalidInputError, OsirisError, RunError
 from osiris_core.testing import Connector, people
 from osiris_core.testing.servers import MySQLDatabase, MySQLServer
+from osiris_mysql.columns import ReadColumn
 from osiris_mysql.connect import open_session
-from osiris_mysql.reader import open_reader
+from osiris_mysql.dates import InvalidDates
+from osiris_mysql.reader import discard, open_reader, run_select
+from osiris_mysql.typemap import parse
 
 MANY = (
     "INSERT INTO t WITH RECURSIVE s AS (SELECT 0 AS n UNION ALL SELECT n + 1 FROM s WHERE n < 999) "
@@ -124,6 +126,17 @@ def test_a_column_that_is_gone_is_drift(mysql_database: MySQLDatabase, connector
     assert caught.value.hint == 'did you mean "total"?'
     with pytest.raises(DriftError, match="no table gone"):
         stream_of(connector, {"table": "gone"})
+
+
+def test_a_result_that_changed_since_it_was_described_is_drift(
+    mysql_database: MySQLDatabase, connector: Connector
+) -> None:
+    mysql_database.execute("CREATE TABLE t (a INT, b INT)")
+    columns = [ReadColumn("a", parse("int"))]
+    session = open_session(connector.connection)
+    with pytest.raises(DriftError, match="a, b"):
+        run_select(session, b"SELECT * FROM t", columns, InvalidDates("t", (), to_null=False), 100_000)
+    discard(session)
 
 
 def test_nobody_s_time_zone_matters(
@@ -301,23 +314,46 @@ def test_closing_early_ends_the_statement(big: MySQLDatabase, connector: Connect
         time.sleep(0.05)
 
 
-def test_a_read_can_be_cut_from_another_thread(mysql_database: MySQLDatabase, connector: Connector) -> None:
-    """A run that is stopped closes the stream while it waits for the server."""
-    stream = stream_of(connector, {"query": "SELECT SLEEP(0) AS id UNION ALL SELECT 1"})
-    threading.Timer(0.2, stream.close).start()
-    assert sum(batch.num_rows for batch in stream) == 2
+#: What a careful or careless administrator may have set for everybody.
+ODD_SETTINGS = {
+    "sql_mode": "'ANSI_QUOTES,PAD_CHAR_TO_FULL_LENGTH,NO_BACKSLASH_ESCAPES'",
+    "time_zone": "'+09:00'",
+    "net_write_timeout": "1",
+    "sql_select_limit": "2",
+    "group_concat_max_len": "4",
+    "sql_auto_is_null": "1",
+    "sql_safe_updates": "1",
+}
 
 
 def test_sessions_are_the_same_everywhere(mysql_database: MySQLDatabase, connector: Connector) -> None:
-    mysql_database.execute("SET GLOBAL sql_mode = 'ANSI_QUOTES,PAD_CHAR_TO_FULL_LENGTH,NO_BACKSLASH_ESCAPES'")
+    """A server's defaults change neither what is read, nor how many rows, nor what a write may do."""
+    connector.write("t", people(range(1, 6)), "merge", merge_keys=["id"])
+    expected = connector.rows("t")
+    query = {"query": "SELECT GROUP_CONCAT(name ORDER BY id) AS names FROM t"}
+    levels = [
+        row[0]
+        for row in mysql_database.query(
+            "SHOW GLOBAL VARIABLES WHERE variable_name IN ('tx_isolation', 'transaction_isolation')"
+        )
+    ]
     try:
+        for name, value in ODD_SETTINGS.items():
+            mysql_database.execute(f"SET GLOBAL {name} = {value}")
+        mysql_database.execute("SET GLOBAL TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        assert connector.rows("t") == expected
+        assert connector.read(None, **query).to_pylist() == [{"names": "n1,n2,n3,n4,n5"}]
+        connector.write("t", people([1, 2, 9]), "merge", merge_keys=["id"], delete_missing=True)
+        assert [row["id"] for row in connector.rows("t")] == [1, 2, 9]
         session = open_session(connector.connection)
         with session.cursor() as cursor:
-            cursor.execute("SELECT @@sql_mode, @@time_zone, @@character_set_results, @@net_write_timeout >= 3600")
-            assert cursor.fetchone() == ("", "+00:00", "utf8mb4", 1)
+            cursor.execute(f"SELECT @@sql_mode, @@time_zone, @@{levels[0]}")
+            assert cursor.fetchone() == ("", "+00:00", "REPEATABLE-READ")
         session.close()
     finally:
-        mysql_database.execute("SET GLOBAL sql_mode = DEFAULT")
+        for name in ODD_SETTINGS:
+            mysql_database.execute(f"SET GLOBAL {name} = DEFAULT")
+        mysql_database.execute("SET GLOBAL TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
 def test_a_refused_login_is_a_connect_error(mysql_database: MySQLDatabase, connector: Connector) -> None:

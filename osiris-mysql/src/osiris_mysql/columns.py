@@ -19,6 +19,11 @@ class ReadColumn:
     type: MySQLType
     nullable: bool = True
 
+    def selected(self, quoted: str) -> str:
+        """The column in a SELECT list, under its own name; ``quoted`` is that name, quoted."""
+        expression = self.type.expression(quoted)
+        return expression if expression == quoted else f"{expression} AS {quoted}"
+
     def field(self) -> pa.Field:
         """The Arrow field, with what Arrow cannot say as metadata."""
         from osiris_core.data import field

@@ -24,14 +24,19 @@ _WRITE_MODES = (
     "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,"
     "NO_ZERO_DATE,NO_ZERO_IN_DATE"
 )
+#: The limits would cut results in silence; safe updates would refuse what a merge does; the isolation is what
+#: a consistent snapshot takes.
 _SETTINGS = (
     "SET time_zone = '+00:00', sql_mode = %(modes)s, net_write_timeout = %(patience)s, "
-    "net_read_timeout = %(patience)s, wait_timeout = %(patience)s"
+    "net_read_timeout = %(patience)s, wait_timeout = %(patience)s, sql_select_limit = 18446744073709551615, "
+    "group_concat_max_len = 1073741824, sql_safe_updates = 0, sql_auto_is_null = 0"
 )
+_ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 #: What PyMySQL raises when TLS is wanted and the server has none.
 _NO_TLS = 2026
 _TLS_FILES = ("ssl_ca", "ssl_cert", "ssl_key")
-_OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0)}
+#: MySQL casts to DOUBLE since 8.0.17.
+_OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0, 17)}
 
 
 def open_session(connection: Connection, *, writing: bool = False) -> pymysql.Connection[Any]:
@@ -46,6 +51,7 @@ def open_session(connection: Connection, *, writing: bool = False) -> pymysql.Co
             cursor.execute("SELECT @@SESSION.sql_mode")
             modes = _WRITE_MODES if writing else _harmless(cursor.fetchone()[0])
             cursor.execute(_SETTINGS, {"modes": modes, "patience": PATIENCE})
+            cursor.execute(_ISOLATION)
     return session
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from osiris_core import Connection, Partition, StepContext
+from osiris_core import Connection, DriftError, Partition, StepContext
 from osiris_core.data import BatchStream
 from osiris_mysql.columns import ReadColumn, schema_of
 from osiris_mysql.connect import open_session
@@ -95,6 +95,9 @@ def run_select(
     session.use_unicode = False
     session.decoders = {}
     session.query(sql, unbuffered=True)
+    names = [item.name for item in session._result.fields]
+    if names != [column.name for column in columns]:
+        raise DriftError(f"the result has other columns than a moment ago: {', '.join(names)}", hint="run again")
     if bulk and supported(session):
         from osiris_mysql.decode import Decoder
 

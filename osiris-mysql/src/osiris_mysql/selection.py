@@ -63,7 +63,7 @@ def select(
     if not source.direct or wrapped or casts:
         sql, values = build_select(
             config,
-            select_list=[_expression(column) for column in columns],
+            select_list=[column.selected(quote_pyformat(column.name)) for column in columns],
             source=source.sql,
             quote=quote_pyformat,
             style="pyformat",
@@ -135,12 +135,6 @@ def _chosen(source: Source, config: Mapping[str, Any]) -> list[ReadColumn]:
             hint="leave them out with columns, or cast them in query",
         )
     return [by_name[name] for name in wanted]
-
-
-def _expression(column: ReadColumn) -> str:
-    quoted = quote_pyformat(column.name)
-    expression = column.type.expression(quoted)
-    return expression if expression == quoted else f"{expression} AS {quoted}"
 
 
 def _nullable(nullable: bool, kind: MySQLType, config: Mapping[str, Any]) -> bool:

@@ -79,7 +79,7 @@ class Checksum:
 
     def _held(self, table: str) -> int:
         columns = [ReadColumn(place.name, place.type) for place in self._target.placements]
-        selected = ", ".join(column.type.expression(quote(column.name)) for column in columns)
+        selected = ", ".join(column.selected(quote(column.name)) for column in columns)
         dates = InvalidDates(self._target.name, (), to_null=True)
         batches = self._read(f"SELECT {selected} FROM {table}".encode(), columns, dates)
         return sum(self._digest(batch.columns) for batch in batches)
