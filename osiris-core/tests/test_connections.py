@@ -244,3 +244,56 @@ def test_a_faulty_neighbour_stops_nobody_else(tmp_path: Path) -> None:
     connections = load(tmp_path, "connections:\n  bad: {component: db, prt: 1}\n  good: {component: db, host: h}\n")
     assert connections.resolve(["good"])["good"].fields["host"] == "h"
     assert {problem.span.line for problem in connections.problems_of(["good"]) if problem.span} == set()
+
+
+LOGINS = [
+    f"postgresql://app:{CANARY}@db.example/shop",
+    f"https://{CANARY}@db.example",
+    f"https://db.example/?apikey={CANARY}",
+    f"x password={CANARY}",
+    f"shop;pwd = {CANARY}",
+    f"eyJ{CANARY}.{CANARY}",
+]
+
+
+@pytest.mark.parametrize("value", LOGINS)
+@pytest.mark.parametrize("field", ["host", "database"])
+def test_credentials_in_a_field_that_is_no_secret_are_refused(tmp_path: Path, value: str, field: str) -> None:
+    fields = {"host": "db", field: value}
+    text = "".join(f'    {name}: "{item}"\n' for name, item in fields.items())
+    connections = load(tmp_path, f"connections:\n  shop:\n    component: db\n{text}")
+    (problem,) = connections.problems
+    assert problem.code == "OSI-C008"
+    assert problem.span is not None and problem.span.line == 3 + list(fields).index(field) + 1
+    assert CANARY not in shown(connections)
+    with pytest.raises(ConfigurationError) as caught:
+        connections.resolve(["shop"])
+    assert (caught.value.code, caught.value.exit_code) == ("OSI-C008", 5)
+
+
+@pytest.mark.parametrize("value", LOGINS)
+def test_credentials_that_a_variable_brings_in_are_refused(tmp_path: Path, value: str) -> None:
+    connections = load(tmp_path, 'connections: {shop: {component: db, host: db, database: "${D}"}}\n', D=value)
+    for ask in (connections.identity, lambda alias: connections.resolve([alias])):
+        with pytest.raises(ConfigurationError, match='"database" of @shop') as caught:
+            ask("shop")
+        assert (caught.value.code, caught.value.exit_code) == ("OSI-C008", 5)
+        assert CANARY not in caught.value.message + caught.value.hint
+
+
+def test_credentials_that_a_step_brings_in_are_refused(tmp_path: Path) -> None:
+    connections = load(tmp_path, "connections: {shop: {component: db, host: db}}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        connections.resolve(["shop"], {"shop": {"database": LOGINS[0]}})
+    assert (caught.value.code, CANARY in caught.value.message) == ("OSI-C008", False)
+
+
+@pytest.mark.parametrize("value", ["https://db.example/a:1@b", "data/key=5/x", "-c timeout=5", "app@db", "keys"])
+def test_a_field_that_only_resembles_credentials_is_taken(tmp_path: Path, value: str) -> None:
+    connections = load(tmp_path, f'connections: {{shop: {{component: db, host: "{value}"}}}}\n')
+    assert connections.resolve(["shop"])["shop"].fields["host"] == value
+
+
+def test_a_secret_may_look_like_any_of_them(tmp_path: Path) -> None:
+    connections = load(tmp_path, 'connections: {shop: {component: db, host: h, password: "${W}"}}\n', W=LOGINS[0])
+    assert connections.resolve(["shop"])["shop"].text("password") == LOGINS[0]

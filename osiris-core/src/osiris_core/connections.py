@@ -29,11 +29,13 @@ from osiris_core.connection_file import (
     read_connection_file,
 )
 from osiris_core.errors import ConfigurationError, SecretError
-from osiris_core.problems import Problem, did_you_mean
+from osiris_core.problems import Path, Problem, did_you_mean
 from osiris_core.secrets import Secret, SecretSource
 
 if TYPE_CHECKING:
     from osiris_core.project import Project
+
+_OWN_FIELD = "leave user, password and keys out of it: they have fields of their own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ class Connections:
                     f'a step may not change "{name}" of @{alias}', code="OSI-C007", hint="set it in the connection"
                 )
         filled = {**self._filled(alias, entry.fields, schema), **overrides}
+        _refuse_credentials(alias, filled, schema)
         problems = _check(schema.schema, {name: value for name, value in filled.items() if name != "component"})
         if problems:
             raise ConfigurationError(
@@ -203,6 +206,7 @@ class Connections:
                 raise ConfigurationError(
                     f'@{alias}: the value of ${{{whole}}} for "{name}" {error}', code="OSI-C006"
                 ) from None
+        _refuse_credentials(alias, filled, schema)
         return filled
 
     def _substituted(self, value: Any) -> Any:
@@ -282,6 +286,25 @@ class Connections:
                     f"write ${{{entry.alias.upper().replace('-', '_')}_{str(path[-1]).upper()}}} and set that variable"
                 )
                 yield Problem("OSI-C008", message, entry.place(path), hint=hint)
+        for path in _credentials(fields, schema):
+            message = f'"{path[-1]}" of "{entry.alias}" holds credentials, and is not kept secret'
+            yield Problem("OSI-C008", message, entry.place(path), hint=_OWN_FIELD)
+
+
+def _credentials(fields: Mapping[str, Any], schema: FamilySchema) -> Iterator[Path]:
+    """Where a field that is shown and stored, for the schema does not call it a secret, holds one all the same."""
+    from osiris_core.oml.masking import holds_access
+
+    for path, value in leaves(fields):
+        pointers = (pointer_to(path[:depth]) for depth in range(1, len(path) + 1))
+        if isinstance(value, str) and schema.secrets.isdisjoint(pointers) and holds_access(value):
+            yield path
+
+
+def _refuse_credentials(alias: str, filled: Mapping[str, Any], schema: FamilySchema) -> None:
+    for path in _credentials(filled, schema):
+        message = f'"{path[-1]}" of @{alias} holds credentials once its variables are filled in, and is not kept secret'
+        raise ConfigurationError(message, code="OSI-C008", hint=_OWN_FIELD)
 
 
 def _moved(problem: Problem, entry: AliasEntry) -> Problem:

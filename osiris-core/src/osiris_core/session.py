@@ -106,14 +106,13 @@ class Session:
 
     @property
     def redactor(self) -> Redactor:
-        """Masks the values of every secret that the project's connections name and that is set."""
-        found: list[Secret] = []
+        """Masks every secret of this process, and those that the project's connections name and that are set."""
         for alias in self.connections.aliases():
             for name in self.connections.secret_references(alias).values():
                 value = self.secrets.get(name)
                 if value is not None:
-                    found.append(Secret(value, name))
-        return Redactor(found)
+                    Secret(value, name)
+        return Redactor.of_process()
 
     def _family_schema(self, family: str) -> FamilySchema | None:
         from osiris_core.connection_fields import FamilySchema

@@ -9,7 +9,7 @@ from osiris_core.cli import doctor
 from osiris_core.cli.options import add_session_options, open_session
 from osiris_core.cli.output import emit_json
 from osiris_core.cli.text import alias_name, aligned
-from osiris_core.errors import EXIT_OK, ConfigurationError, OsirisError
+from osiris_core.errors import EXIT_OK, ConfigurationError, SecretError
 
 if TYPE_CHECKING:
     from osiris_core.session import Session
@@ -60,7 +60,7 @@ def _described(session: Session, alias: str) -> dict[str, Any]:
     names = connections.secret_names([alias])
     try:
         fields = {name: value for name, value in connections.identity(alias).items() if name != "component"}
-    except OsirisError:  # a variable of a field that is no secret is not set: listed below as missing
+    except SecretError:  # a variable of a field that is no secret is not set: listed below as missing
         fields = {}
     return {
         "alias": alias,

@@ -27,6 +27,8 @@ _TOKENS = re.compile(
     r"eyJ[\w-]{8,300}[\w.-]*|(?<![\w-])(?:sk|pk|sbp|ghp|gho|xox[abp])[-_][\w-]{12,300}[\w-]*|AKIA[0-9A-Z]{16}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*"
 )
+_URL_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://(?P<value>[^\s/?#]{1,300})@")
+_ASSIGNMENT = re.compile(rf"""(?:^|[\s?&;,"'{{])(?:{_NAMES})\s*=\s*(?P<value>[^\s&;,]+)""", re.IGNORECASE)
 _REFERENCE = re.compile(r"""["']?\$\{[A-Za-z_][\w.]*\}["']?""")
 _MARKS = ("://", "eyJ", "sk-", "sk_", "pk-", "pk_", "sbp", "ghp", "gho", "xox", "AKIA", "PRIVATE KEY")
 #: Whatever matches ``_NAMES`` holds one of these, or is ``key`` with nothing or one of those words before it.
@@ -62,6 +64,16 @@ def holds_credentials(text: str) -> bool:
     if _TOKENS.search(text):
         return True
     return any("${" not in match["user"] for match in _URL_USER.finditer(text))
+
+
+def holds_access(text: str) -> bool:
+    """The same for a field of a connection, where less is usual: no user in a URL either, and no ``password=…``.
+
+    References are no credentials; what they stand for is looked at when they are filled in.
+    """
+    return holds_credentials(text) or any(
+        "${" not in match["value"] for form in (_URL_LOGIN, _ASSIGNMENT) for match in form.finditer(text)
+    )
 
 
 def secret_ranges(text: str) -> list[tuple[int, int]]:

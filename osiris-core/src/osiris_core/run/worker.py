@@ -30,8 +30,14 @@ from osiris_core.run.signals import SignalWatch
 from osiris_core.secrets import Redactor, Secret
 
 FRAME_VERSION = 1
-_REQUIRED = {"run_id": str, "run_key": str, "connections": dict, "secrets": dict}
-_OPTIONAL: dict[str, type] = {"parallel": int, "retries": int, "prefetch_bytes": int, "dry_run": bool, "lease": bool}
+_REQUIRED: dict[str, type] = {"run_id": str, "run_key": str, "connections": dict, "secrets": dict}
+_OPTIONAL: dict[str, type[int]] = {
+    "parallel": int,
+    "retries": int,
+    "prefetch_bytes": int,
+    "dry_run": bool,
+    "lease": bool,
+}
 _LEAST = {"parallel": 1}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from osiris_core import ConnectError, Finding
 from osiris_supabase.rest.catalog import describe
 from osiris_supabase.rest.client import key_role
@@ -21,10 +23,15 @@ def check(place: RestPlace) -> list[Finding]:
         return [*findings, Finding(_CATEGORIES.get(error.code, "network"), "failed", error.message, error.hint)]
     version = description.get("info", {}).get("version", "?")
     count = len(description["definitions"])
-    findings.append(Finding("network", "ok", f"{place.url} answers"))
+    findings.append(Finding("network", "ok", f"{_host(place)} answers"))
     findings.append(Finding("version", "ok", f"PostgREST {version}"))
     findings.append(Finding("authentication", "ok", f"the key sees {count} tables and views"))
     return findings
+
+
+def _host(place: RestPlace) -> str:
+    """Where the API is; the rest of a URL is nobody's business."""
+    return urlsplit(place.url).hostname or "the API"
 
 
 def _role(place: RestPlace) -> Finding:
