@@ -44,8 +44,10 @@ def locked_down(
     temp_dir: Path | None = None,
     settings: Mapping[str, Any] | None = None,
     readable: tuple[Path, ...] = (),
+    directories: tuple[Path, ...] = (),
 ) -> duckdb.DuckDBPyConnection:
-    """Open ``path`` (None: in memory) so that SQL reaches nothing but its tables and the files ``readable``.
+    """Open ``path`` (None: in memory) so that SQL reaches nothing but its tables, the files ``readable`` and what is
+    below ``directories``.
 
     Time zone is UTC and the configuration is locked: no statement can change either. ``settings`` are
     ``memory_limit`` and ``threads``. Raises duckdb.Error.
@@ -58,6 +60,9 @@ def locked_down(
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         if readable:
             connection.execute(f"SET allowed_paths = [{', '.join(literal(str(file)) for file in readable)}]")
+        if directories:
+            listed = ", ".join(literal(str(directory)) for directory in directories)
+            connection.execute(f"SET allowed_directories = [{listed}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
     except BaseException:
@@ -123,9 +128,10 @@ class Instances:
         write: bool = False,
         temp_dir: Path | None = None,
         settings: Mapping[str, Any] | None = None,
+        directories: tuple[Path, ...] = (),
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Lease:
-        """A connection to ``path``. The first borrower's ``settings`` and ``temp_dir`` hold for all.
+        """A connection to ``path``. What the first borrower says of ``settings`` and directories holds for all.
 
         Raises ConnectError: retryable when another process, or a reader of this one, holds the file.
         """
@@ -134,7 +140,7 @@ class Instances:
                 self._wait_for_readers(path, cancelled)
             shared = self._open.get(path)
             if shared is None:
-                shared = self._open[path] = self._start(path, write, temp_dir, settings)
+                shared = self._open[path] = self._start(path, write, temp_dir, settings, directories)
             shared.users += 1
             return Lease(shared.root.cursor(), lambda: self._give_back(path, shared))
 
@@ -150,9 +156,15 @@ class Instances:
             self._changed.wait(_POLL_SECONDS)
 
     @staticmethod
-    def _start(path: Path, write: bool, temp_dir: Path | None, settings: Mapping[str, Any] | None) -> _Shared:
+    def _start(
+        path: Path,
+        write: bool,
+        temp_dir: Path | None,
+        settings: Mapping[str, Any] | None,
+        directories: tuple[Path, ...],
+    ) -> _Shared:
         try:
-            root = locked_down(path, read_only=not write, temp_dir=temp_dir, settings=settings)
+            root = locked_down(path, read_only=not write, temp_dir=temp_dir, settings=settings, directories=directories)
         except duckdb.Error as error:
             raise connect_error(error, path) from error
         return _Shared(root, read_only=not write)

@@ -7,7 +7,7 @@ often is first put into a temporary table, which DuckDB spills to the run's scra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from osiris_core.sql import bind
 from osiris_duckdb.instances import interrupter, locked_down, quote
 from osiris_duckdb.intake import Intake, own_source, storage_schema
 from osiris_duckdb.sql_guard import check_select, one_statement, scans
-from osiris_duckdb.streams import QueryStream, Run, Source, arrow_schema, describe, open_batches, select_list
+from osiris_duckdb.streams import Column, QueryStream, Run, Source, arrow_schema, describe, open_batches, select_list
 from osiris_duckdb.writing_types import KNOWN_OSIRIS_TYPES, created_type, fitted, scanned_types
 
 
@@ -48,8 +48,9 @@ class _Sandbox:
         self._temp_dir = _scratch(context)
         settings = {name: config.get(name) for name in ("memory_limit", "threads")}
         self._fused = self._take_over(inputs)
-        files = tuple(path for source in self._fused.values() for path in source.files)
-        self._connection = locked_down(None, temp_dir=self._temp_dir, settings=settings, readable=files)
+        self._has_settings = any(value is not None for value in settings.values())
+        self._files = tuple(path for source in self._fused.values() for path in source.files)
+        self._connection = locked_down(None, temp_dir=self._temp_dir, settings=settings, readable=self._files)
         context.on_cancel(interrupter(self._connection))
         self._intakes: list[Intake] = []
 
@@ -74,17 +75,27 @@ class _Sandbox:
             self._context.batch_bytes,
             prepare=self._open_inputs,
         )
-        return QueryStream(schema, self._own_errors(run.batches()), None, on_close=self.close)
+        source = self._as_source(statement, columns)
+        return QueryStream(schema, self._own_errors(run.batches()), source, on_close=self.close)
+
+    def _as_source(self, statement: str, columns: Sequence[Column]) -> Source | None:
+        """The whole statement for a consumer that can run it; None when it takes rows from others or has settings."""
+        if self._has_settings or self._fused.keys() != self._inputs.keys():
+            return None
+        return Source(statement, self._parameters, columns, files=self._files)
 
     def _take_over(self, inputs: Mapping[str, Any]) -> dict[str, Source]:
         """Inputs that this connection can read from their files itself, within its one statement."""
         fused = {}
         for name, stream in inputs.items():
             source = own_source(stream)
-            if source is None or not source.files or source.parameters.keys() & self._parameters.keys():
+            if source is None or not source.files:
+                continue
+            known = self._parameters
+            if any(key in known and known[key] != value for key, value in source.parameters.items()):
                 continue
             fused[name] = source
-            self._parameters.update(source.parameters)
+            known.update(source.parameters)
         return fused
 
     def _statement(self) -> str:

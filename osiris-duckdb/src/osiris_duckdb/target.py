@@ -88,15 +88,21 @@ def find(connection: duckdb.DuckDBPyConnection, name: str) -> Found | None:
 
 
 def prepare(
-    connection: duckdb.DuckDBPyConnection, config: Mapping[str, Any], schema: pa.Schema, context: StepContext
+    connection: duckdb.DuckDBPyConnection,
+    config: Mapping[str, Any],
+    schema: pa.Schema,
+    context: StepContext,
+    scanned: Sequence[str] | None = None,
 ) -> Target:
     """Find or make the table of a write step and map ``schema`` to it, inside the open transaction.
+
+    ``scanned``: the columns' DuckDB types, where they do not come through Arrow.
 
     Raises DriftError (the table or a column is missing, a required one gets no value) and RunError.
     """
     refuse_unknown_types(schema, KNOWN_OSIRIS_TYPES, "a DuckDB table")
     _refuse_twins(schema)
-    scanned = scanned_types(connection, schema)
+    scanned = scanned or scanned_types(connection, schema)
     found = find(connection, config["table"]) or _create(connection, config, schema, scanned)
     if found.kind == "view":
         raise RunError(f'"{config["table"]}" is a view, which cannot be written', code="OSI-R026")

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from osiris_core import (
     CommitResult,
@@ -24,10 +25,12 @@ from osiris_core import (
     ReconciliationError,
     StepContext,
 )
+from osiris_core.data import field as arrow_field
 from osiris_duckdb import ledger
 from osiris_duckdb.instances import INSTANCES, Lease, database_path, interrupter, one
-from osiris_duckdb.intake import Intake
+from osiris_duckdb.intake import Intake, own_source
 from osiris_duckdb.merging import STAGE, merge
+from osiris_duckdb.streams import Source
 from osiris_duckdb.target import Target, prepare
 
 _VIEW = "_osiris_rows"
@@ -44,6 +47,7 @@ class TableWriter:
         self._path = database_path(connection, context.project_dir)
         self._config = config
         self._context = context
+        self._project = context.project_dir.resolve()
         self._lease: Lease | None = None
         self._lock: threading.Lock | None = None
         self._target: Target | None = None
@@ -81,22 +85,15 @@ class TableWriter:
 
     def stage(self, stream: Any, partition: int = 0) -> int:
         """Take all rows of ``stream``. What the stream itself raises comes out unchanged."""
-        connection = self._connection
-        intake = Intake(connection, _VIEW, stream)
-        if self._target is None:
-            self._target = prepare(connection, self._config, intake.schema, self._context)
-            self._make_room(self._target)
-        select = self._target.select(_VIEW)
+        source = own_source(stream)
+        if source is not None and self._can_run(source):
+            return self._stage_statement(source, stream.schema)
+        intake = Intake(self._connection, _VIEW, stream)
+        self._prepare(intake.schema)
         with intake:
-            if self._is_staged:
-                row = one(connection, f"INSERT INTO {STAGE} {select}")
-            else:
-                columns = self._target.columns_sql()
-                row = one(connection, f"INSERT INTO {self._target.sql} ({columns}) {select}")
-        written = int(row[0]) if row else 0
+            written = self._insert(_VIEW)
         if written != intake.rows:
             raise ReconciliationError(f"DuckDB took {written} of {intake.rows} rows")
-        self._rows += written
         return written
 
     def commit(self, *, state: Any = None, coerced: Mapping[str, int] | None = None) -> CommitResult:
@@ -135,6 +132,41 @@ class TableWriter:
             raise RuntimeError("begin comes first")
         return self._lease.connection
 
+    def _can_run(self, source: Source) -> bool:
+        """Whether this connection can run a statement of the steps before: it reads files of the project alone, and
+
+        no macro of this database can change what the statement means.
+        """
+        if source.database is not None or not source.files:
+            return False
+        if not all(file.is_relative_to(self._project) for file in source.files):
+            return False
+        return not one(self._connection, "SELECT count(*) FROM duckdb_functions() WHERE NOT internal")[0]
+
+    def _stage_statement(self, source: Source, schema: pa.Schema) -> int:
+        """Fused: read, transform and write in one statement, without a row going through Arrow."""
+        source.started = True
+        fields = [
+            arrow_field(item.name, item.type, item.nullable, source=f"duckdb:{column.type}")
+            for item, column in zip(schema, source.columns, strict=True)
+        ]
+        self._prepare(pa.schema(fields), [column.type for column in source.columns])
+        return self._insert(f"({source.sql})", source.parameters)
+
+    def _prepare(self, schema: pa.Schema, scanned: Sequence[str] | None = None) -> None:
+        if self._target is None:
+            self._target = prepare(self._connection, self._config, schema, self._context, scanned)
+            self._make_room(self._target)
+
+    def _insert(self, rows: str, parameters: Mapping[str, Any] | None = None) -> int:
+        """Move ``rows`` (a view or a SELECT in parentheses) into the staging table or the target; how many."""
+        assert self._target is not None, "prepared before"
+        into = STAGE if self._is_staged else f"{self._target.sql} ({self._target.columns_sql()})"
+        row = one(self._connection, f"INSERT INTO {into} {self._target.select(rows)}", parameters)
+        written = int(row[0]) if row else 0
+        self._rows += written
+        return written
+
     @property
     def _is_staged(self) -> bool:
         return bool(self._config["write_mode"] == "merge")
@@ -156,6 +188,7 @@ class TableWriter:
             write=True,
             temp_dir=self._context.work_dir,
             settings=settings,
+            directories=(self._project,),
             cancelled=self._context.cancelled,
         )
         self._context.on_cancel(interrupter(self._lease.connection))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from osiris_core import CommitResult, RunError, StepContext
-from osiris_core.data import result_from_json, result_to_json
+from osiris_core.data import private_opener, result_from_json, result_to_json, rights_of
 
 #: Commits that a marker keeps; of each step the last is always among them.
 KEPT_COMMITS = 500
@@ -83,15 +83,16 @@ class Marker:
         }
         self._commits = self._trimmed([*self._commits, entry])
         draft = self._path.with_name(temporary.name + ".marker")
-        draft.write_text(json.dumps({"version": 1, "commits": self._commits}, ensure_ascii=False), encoding="utf-8")
+        with open(draft, "x", encoding="utf-8", opener=private_opener) as file:
+            json.dump({"version": 1, "commits": self._commits}, file, ensure_ascii=False)
         _sync(draft)
+        draft.chmod(rights_of(self._target))
         draft.replace(self._path)
         _sync(self._path.parent)
         self._put_in_place(temporary)
 
     def _put_in_place(self, temporary: Path) -> None:
-        if self._target.exists():
-            temporary.chmod(self._target.stat().st_mode & 0o777)
+        temporary.chmod(rights_of(self._target))
         temporary.replace(self._target)
         _sync(self._target.parent)
 

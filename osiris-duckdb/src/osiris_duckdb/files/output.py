@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from osiris_core import DriftError, RunError, StepContext, did_you_mean
-from osiris_core.data import as_reader, osiris_type, refuse_unknown_types, source_type
+from osiris_core.data import as_reader, osiris_type, private_opener, refuse_unknown_types, source_type
 from osiris_core.data import field as arrow_field
 from osiris_duckdb.files.csv_files import column_names, count_rows
 from osiris_duckdb.files.relation import Options
@@ -30,6 +30,8 @@ _VIEW = "_osiris_rows"
 _ROW_GROUP_ROWS = 122_880
 _COPY_BYTES = 4 * 1024 * 1024
 _BATCH_ROWS = 40_960
+#: The rights of a file in the making; those of the file come with its name.
+_OWNER_ONLY = 0o600
 _JSON_NUMBER = "-?(0|[1-9][0-9]*)(\\.[0-9]+)?"
 
 
@@ -70,7 +72,7 @@ class TextOutput:
         self._is_json = options.format == "jsonl"
         self._duck = locked_down(None, temp_dir=context.work_dir / f"{context.step}.spill", readable=(self._part, path))
         context.on_cancel(interrupter(self._duck))
-        self._file = path.open("xb")
+        self._file = open(path, "xb", opener=private_opener)
         if old is not None:
             self._copy(old)
 
@@ -104,10 +106,11 @@ class TextOutput:
             _refuse_other_columns(schema.names, self._names)
         items = ", ".join(f"{_csv_value(schema.field(name), scanned[name])} AS {quote(name)}" for name in self._names)
         header = "true" if self._options.header and is_new else "false"
+        self._part.touch(_OWNER_ONLY)  # DuckDB writes into what is there, and would make a file that anybody reads
         one(
             self._duck,
             f"COPY (SELECT {items} FROM {_VIEW}) TO {literal(str(self._part))} (FORMAT csv, HEADER {header}, "
-            f"DELIMITER {literal(self._options.delimiter)}, NULLSTR {literal(self._options.null_text)})",
+            f"DELIMITER {literal(self._options.delimiter)}, NULLSTR {literal(self._options.null_text)}, USE_TMP_FILE false)",
         )
         if self._verify:
             self._found += count_rows(
@@ -177,6 +180,7 @@ class ParquetOutput:
         return rows
 
     def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
+        self._path.touch(_OWNER_ONLY, exist_ok=False)
         if self._old is None:
             self._writer = pq.ParquetWriter(self._path, schema, compression=self._compression)
             return self._writer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +16,8 @@ FORMATS = {
     ".ndjson": "jsonl",
 }
 _GLOB = frozenset("*?[")
+#: Control characters, line ends, turns of the direction of writing, bytes that are no text.
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 
 
 def root_of(connection: Connection, project_dir: Path = Path()) -> Path:
@@ -37,7 +40,9 @@ def fault_of(name: str) -> str:
         return "it must be relative to the connection's root, with forward slashes"
     if ".." in path.parts:
         return "it leaves the connection's root"
-    if "\0" in name or any(part.startswith(".") for part in path.parts):
+    if _CONTROL.search(name):
+        return "a name with control characters is not taken"
+    if any(part.startswith(".") for part in path.parts):
         return "hidden files are not tables"
     return ""
 
