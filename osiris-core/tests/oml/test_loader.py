@@ -226,7 +226,7 @@ def test_no_text_takes_a_second_or_much_memory(name: str) -> None:
     for problem in document.problems:
         if problem.span is not None:
             assert len(document.snippet(problem.span)) < 1000
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < (1 if sys.gettrace() is None else 4)  # measuring coverage costs the rest
     unit = 1024 if sys.platform != "darwin" else 1
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit
     assert grown < 300 * 1024 * 1024
