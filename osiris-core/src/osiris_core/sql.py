@@ -9,7 +9,7 @@ Parsing is a guard, not a wall: drivers run a query in a read-only transaction a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -175,6 +175,8 @@ def _sqlglot() -> Any:
 def _tokens(text: str, dialect: str) -> tuple[str, list[Any]]:
     """The text with every parameter as a number of the same length, and its tokens."""
     sqlglot = _sqlglot()
+    from osiris_core.sql_tokens import refuse_hidden
+
     plain = _PARAM.sub(lambda match: " " + match[0][1:] if match["escape"] else "1" * len(match[0]), text)
     try:
         tokens = list(sqlglot.Dialect.get_or_raise(dialect).tokenize(plain))
@@ -182,7 +184,7 @@ def _tokens(text: str, dialect: str) -> tuple[str, list[Any]]:
         raise SqlError("OSI-V306", f'SQL of "{dialect}" cannot be checked') from error
     except Exception as error:
         raise SqlError("OSI-V306", "the SQL holds a quote or comment that is never closed", 0, len(text)) from error
-    _refuse_hidden(plain, tokens, dialect)
+    refuse_hidden(plain, tokens, dialect, [m.span() for m in _PARAM.finditer(text) if not m["escape"]])
     starts = {token.start for token in tokens}
     for match in _PARAM.finditer(text):
         if not match["escape"] and match.start() not in starts:
@@ -195,19 +197,6 @@ def _tokens(text: str, dialect: str) -> tuple[str, list[Any]]:
     if not tokens:
         raise SqlError("OSI-V306", "the SQL is empty", 0, len(text))
     return plain, tokens
-
-
-def _refuse_hidden(text: str, tokens: Collection[Any], dialect: str) -> None:
-    """Comments that a server may read differently from the parser: MySQL's ``/*!`` and ``--x``, nested ones."""
-    position = 0
-    for start, end in [*((token.start, token.end + 1) for token in tokens), (len(text), len(text))]:
-        gap = text[position:start]
-        hidden = re.search(r"/\*(?:[!]|M!|[\s\S]*?/\*)" + (r"|--(?![\s]|\Z)" if dialect == "mysql" else ""), gap)
-        if hidden:
-            at = position + hidden.start()
-            message = "this comment may be read as SQL by a server"
-            raise SqlError("OSI-V304", message, at, at + 3, hint="remove it")
-        position = max(position, end)
 
 
 def _one_statement(text: str, tokens: list[Any]) -> None:
