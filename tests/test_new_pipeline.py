@@ -18,9 +18,7 @@ def project(tmp_path: Path) -> Path:
         shop.execute("CREATE TABLE log (line VARCHAR)")
     duckdb.connect(str(tmp_path / "lake.duckdb")).close()
     (tmp_path / "osiris_connections.yaml").write_text(
-        "connections:\n"
-        "  shop: {component: duckdb, path: shop.duckdb}\n"
-        "  lake: {component: duckdb, path: lake.duckdb}\n"
+        "connections:\n  shop: {component: duckdb, path: shop.duckdb}\n  lake: {component: duckdb, path: lake.duckdb}\n"
     )
     return tmp_path
 

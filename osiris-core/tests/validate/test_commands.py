@@ -162,7 +162,7 @@ def test_explain_lists_every_code(osiris: Osiris) -> None:
 def test_explain_of_no_code(osiris: Osiris) -> None:
     done = osiris("explain", "V2011")
     assert done.returncode == 2
-    assert "did you mean OSI-V201?" in done.stderr
+    assert "did you mean OSI-V2" in done.stderr
 
 
 # -- upgrade -------------------------------------------------------------------------------------------
