@@ -107,6 +107,31 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
     assert result.stdout == f"osiris {__version__}\n"
 
 
+def test_no_plugins_counts_after_the_command_too(osiris: Osiris, install: Any) -> None:
+    add, env = install
+    add("extra", "print('imported')", {"shiny: do something shiny": "run"})
+    for arguments in (("--no-plugins", "shiny"), ("shiny", "--no-plugins")):
+        result = osiris(*arguments, env=env)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert 'there is no command "shiny"' in result.stderr
+
+
+def test_the_module_takes_no_plugin_from_the_current_directory(tmp_path: Path, install: Any) -> None:
+    add, env = install
+    add("extra", "print('imported')", {"shiny: do something shiny": "run"})
+    for words in (["shiny"], ["plugins", "list"]):
+        result = subprocess.run(
+            [sys.executable, "-m", "osiris_core", *words],
+            cwd=env["PYTHONPATH"],
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "imported" not in result.stdout
+        assert "extra" not in result.stdout + result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -53,6 +53,7 @@ def test_help_needs_next_to_nothing(tmp_path: Path, unmeasured: dict[str, str]) 
         "osiris_core.cli.main",
         "osiris_core.cli.help",
         "osiris_core.cli.commands",
+        "osiris_core.cli.text",
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osiris_core.cli.options import add_pipeline_options, open_session
-from osiris_core.cli.output import emit_json
+from osiris_core.cli.output import emit_json, print_text
 from osiris_core.cli.pipeline import validate_file
 from osiris_core.cli.text import aligned
 from osiris_core.errors import EXIT_OK
@@ -36,7 +36,7 @@ def run(args: Namespace) -> int:
     if args.json:
         emit_json({**_json(compiled, out), "problems": [problem.to_json() for problem in validation.problems]})
     else:
-        print("\n".join(_lines(compiled, out)))
+        print_text("\n".join(_lines(compiled, out)))
     return EXIT_OK
 
 

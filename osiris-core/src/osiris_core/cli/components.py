@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osiris_core.cli.options import load_registry
-from osiris_core.cli.output import emit_json, print_note, print_problems, print_table
+from osiris_core.cli.output import emit_json, print_note, print_problems, print_table, print_text
 
 if TYPE_CHECKING:
     from osiris_core.registry import Registry
@@ -115,5 +115,5 @@ def _check(args: argparse.Namespace) -> int:
     else:
         print_problems(problems, [document])
         if not failed:
-            print(f"{path}: {document.value['name']} {document.value['version']} is a valid spec")
+            print_text(f"{path}: {document.value['name']} {document.value['version']} is a valid spec")
     return 2 if failed else 0

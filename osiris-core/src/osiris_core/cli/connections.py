@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from osiris_core.cli import doctor
 from osiris_core.cli.options import add_session_options, open_session
-from osiris_core.cli.output import emit_json
+from osiris_core.cli.output import emit_json, print_text
 from osiris_core.cli.text import alias_name, aligned
 from osiris_core.errors import EXIT_OK, ConfigurationError, SecretError
 
@@ -38,7 +38,7 @@ def _list(session: Session, args: Namespace) -> int:
         emit_json({"connections": found})
     else:
         rows = [[f"@{item['alias']}", item["family"], _where(item["fields"]), _secrets(item)] for item in found]
-        print("\n".join(aligned(rows)) or "no connections yet: write osiris_connections.yaml")
+        print_text("\n".join(aligned(rows)) or "no connections yet: write osiris_connections.yaml")
     return EXIT_OK
 
 

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from osiris_core.cli.options import add_pipeline_options, open_session
-from osiris_core.cli.output import emit_json
+from osiris_core.cli.output import emit_json, print_text
 from osiris_core.cli.pipeline import load_any
 from osiris_core.cli.text import aligned
 from osiris_core.errors import EXIT_OK
@@ -30,5 +30,5 @@ def run(args: Namespace) -> int:
         emit_json({"equal": not found, "differences": [difference.to_json() for difference in found]})
     else:
         rows = [[difference.what, difference.where, difference.message] for difference in found]
-        print("\n".join(aligned(rows)) or "no difference")
+        print_text("\n".join(aligned(rows)) or "no difference")
     return EXIT_OK

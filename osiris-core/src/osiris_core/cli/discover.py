@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from osiris_core.cli.options import add_catalog_options, add_session_options, open_session
-from osiris_core.cli.output import emit_json, print_note
+from osiris_core.cli.output import emit_json, print_note, print_text
 from osiris_core.cli.text import alias_name, aligned, rows_text, shown
 from osiris_core.errors import InvalidInputError
 from osiris_core.problems import did_you_mean
@@ -44,7 +44,7 @@ def run(args: Namespace) -> int:
         emit_json({"alias": alias, "notes": notes, "catalogs": [_json(*found) for found in chosen]})
     else:
         for catalog, tables in chosen:
-            print("\n".join(_lines(alias, catalog, tables)))
+            print_text("\n".join(_lines(alias, catalog, tables)))
     return 0
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from osiris_core.cli.options import add_session_options, open_session
-from osiris_core.cli.output import emit_json
+from osiris_core.cli.output import emit_json, print_text
 from osiris_core.cli.text import alias_name, aligned, shown
 from osiris_core.drivers import Finding
 from osiris_core.errors import EXIT_CONFIGURATION, EXIT_OK
@@ -44,8 +44,8 @@ def report(findings: Findings, session: Session, *, as_json: bool) -> int:
         emit_json(redactor.value({"ok": not failed, "findings": [_json(*item) for item in _each(findings)]}))
     else:
         for subject, found in findings.items():
-            print(redactor.text("\n".join([shown(subject), *_lines(found), ""])))
-        print(_summary(findings))
+            print_text(redactor.text("\n".join([shown(subject), *_lines(found), ""])))
+        print_text(_summary(findings))
     return EXIT_CONFIGURATION if failed else EXIT_OK
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from osiris_core.cli.output import emit_json, print_problems
+from osiris_core.cli.output import emit_json, print_note, print_problems
 from osiris_core.errors import EXIT_BUG, OsirisError
 from osiris_core.secrets import Redactor
 
@@ -27,7 +26,7 @@ def report(error: Exception, *, as_json: bool, debug: bool) -> int:
     debug = debug or os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
     if debug:
         lines = traceback.format_exception(error)
-        print(redactor.text("".join(lines)), end="", file=sys.stderr)
+        print_note(redactor.text("".join(lines).rstrip("\n")))
     if isinstance(error, OsirisError):
         code, message, hint, exit_code = error.code, error.message, error.hint, error.exit_code
     else:
@@ -42,9 +41,9 @@ def report(error: Exception, *, as_json: bool, debug: bool) -> int:
         documents = [*_masked_sources(problems), *getattr(error, "documents", ())]
         print_problems(problems, documents, redactor=redactor)
     else:
-        print(redactor.text(f"error {code}: {message}"), file=sys.stderr)
+        print_note(redactor.text(f"error {code}: {message}"))
         if hint:
-            print(redactor.text(f"  {hint}"), file=sys.stderr)
+            print_note(redactor.text(f"  {hint}"))
     return exit_code
 
 

@@ -19,6 +19,7 @@ every command takes --json, --project DIR, --no-plugins and --debug"""
 def print_help(commands: Mapping[str, tuple[str, str]], options: Sequence[str]) -> int:
     """Print the overview on stdout."""
     from osiris_core.cli.commands import plugin_commands
+    from osiris_core.cli.text import shown_lines
 
     core = {name: line for name, (line, _) in commands.items()}
     added = {command.name: command.help for command in plugin_commands(options) if command.name not in core}
@@ -26,7 +27,7 @@ def print_help(commands: Mapping[str, tuple[str, str]], options: Sequence[str]) 
     lines = [_USAGE, "commands:", *_table(core, width)]
     if added:
         lines += ["", "commands of plugins:", *_table(added, width)]
-    print("\n".join([*lines, _CLOSING]))
+    print(shown_lines("\n".join([*lines, _CLOSING])))
     return 0
 
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from osiris_core.cli.output import emit_json, print_note
+from osiris_core.cli.output import emit_json, print_note, print_text
 
 PROJECT = """\
 # The root of an Osiris project. Relative paths in pipelines start here.
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         emit_json({"project": str(root), "files": sorted(files)})
         return 0
-    print("\n".join(f"wrote {root / name}" for name in files))
+    print_text("\n".join(f"wrote {root / name}" for name in files))
     print_note("\nnext: name your systems in osiris_connections.yaml, then: osiris doctor")
     return 0
 

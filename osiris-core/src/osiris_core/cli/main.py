@@ -95,7 +95,7 @@ def _dispatch(arguments: list[str]) -> int:
         return _run(name, [*options, *rest])
     from osiris_core.cli.commands import run_plugin_command
 
-    return run_plugin_command(name, rest, list(COMMANDS), options)
+    return run_plugin_command(name, rest, list(COMMANDS), [*options, *rest])
 
 
 def _split(arguments: list[str]) -> tuple[list[str], str, list[str]]:

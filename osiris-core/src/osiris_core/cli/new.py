@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from osiris_core.cli.output import emit_json, print_note
+from osiris_core.cli.output import emit_json, print_note, print_text
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 _SYSTEM = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -122,6 +122,6 @@ def _done(args: argparse.Namespace, path: Path, files: list[Path], following: st
     if args.json:
         emit_json({"path": str(path), "files": [str(file) for file in files]})
         return 0
-    print("\n".join(f"wrote {file}" for file in files))
+    print_text("\n".join(f"wrote {file}" for file in files))
     print_note(f"\nnext: {following}")
     return 0

@@ -1,15 +1,25 @@
-"""Printing: results on stdout, what is for people's eyes on stderr."""
+"""Printing: results on stdout, what is for people's eyes on stderr.
+
+Names and messages come from files, servers and plugins. Whatever they hold, a terminal gets no control character and
+none that turns the direction of writing from here.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from osiris_core.cli.text import shown, shown_lines
+
 if TYPE_CHECKING:
     from osiris_core.problems import Problem, Span
     from osiris_core.secrets import Redactor
+
+#: What JSON leaves as it is and a terminal must not get.
+_INVISIBLE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
 
 class Source(Protocol):
@@ -22,12 +32,18 @@ class Source(Protocol):
 
 def emit_json(value: Any) -> None:
     """Print ``value`` as JSON on stdout: the only thing a command with ``--json`` puts there."""
-    print(json.dumps(value, indent=2, ensure_ascii=not _prints_unicode()))
+    text = json.dumps(value, indent=2, ensure_ascii=not _prints_unicode())
+    print(_INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
+
+
+def print_text(text: str) -> None:
+    """Print a result for people on stdout."""
+    print(shown_lines(text))
 
 
 def print_note(message: str) -> None:
     """Tell a person something that is no result."""
-    print(message, file=sys.stderr)
+    print(shown_lines(message), file=sys.stderr)
 
 
 def print_problems(
@@ -41,7 +57,7 @@ def print_problems(
     sources = {document.file: document for document in documents}
     for problem in problems:
         text = format_problem(problem, sources.get(problem.file or ""))
-        print_note(redactor.text(text) if redactor else text)
+        print(redactor.text(text) if redactor else text, file=sys.stderr)
     errors = sum(problem.severity == "error" for problem in problems)
     counts = [_count(errors, "error"), _count(len(problems) - errors, "warning")]
     if problems:
@@ -49,7 +65,10 @@ def print_problems(
 
 
 def format_problem(problem: Problem, document: Source | None = None) -> str:
-    """``file:line:column: error CODE: message``, the source with a caret, why, the mend, and where to read on."""
+    """``file:line:column: error CODE: message``, the source with a caret, why, the mend, and where to read on.
+
+    It is safe to print: the source's piece sees to that itself, and keeps the caret where it belongs.
+    """
     from osiris_core.problem_codes import CODES
     from osiris_core.problems import docs_url
 
@@ -57,19 +76,19 @@ def format_problem(problem: Problem, document: Source | None = None) -> str:
     place = problem.file or ""
     if problem.span is not None:
         place += f":{problem.span.line}:{problem.span.column}"
-    lines = [f"{place + ': ' if place else ''}{problem.severity} {problem.code}: {problem.message}"]
+    lines = [shown_lines(f"{place + ': ' if place else ''}{problem.severity} {problem.code}: {problem.message}")]
     if document is not None and problem.span is not None:
         lines.append(document.snippet(problem.span))
     hint = problem.hint or (known.mend if known else "")
     lines += [f"  why:  {known.why}"] if known else []
-    lines += [f"  mend: {hint}"] if hint else []
+    lines += [shown_lines(f"  mend: {hint}")] if hint else []
     lines += [f"  docs: {docs_url(problem.code)}"] if known else []
     return "\n".join(lines)
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows in columns on stdout."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[shown(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
     for row in ([*heads], *cells):
         print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from osiris_core.cli.options import add_pipeline_options, open_session
-from osiris_core.cli.output import emit_json, print_note
+from osiris_core.cli.output import emit_json, print_note, print_text
 from osiris_core.cli.pipeline import load_any
 from osiris_core.cli.text import aligned, rows_text, shown
 from osiris_core.errors import EXIT_OK
@@ -43,7 +43,7 @@ def run(args: Namespace) -> int:
         planned = [step.to_json() for step in steps]
         emit_json({"name": compiled.name, "fingerprint": compiled.fingerprint, "steps": planned})
     else:
-        print("\n".join(_lines(compiled, steps)))
+        print_text("\n".join(_lines(compiled, steps)))
     return EXIT_OK
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from osiris_core.cli.options import load_plugins
-from osiris_core.cli.output import emit_json, print_table
+from osiris_core.cli.output import emit_json, print_table, print_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,5 +29,5 @@ def run(args: argparse.Namespace) -> int:
     )
     for status in statuses:
         if status.error:
-            print(f"\n{status.name} ({status.state}): {status.error}")
+            print_text(f"\n{status.name} ({status.state}): {status.error}")
     return 0

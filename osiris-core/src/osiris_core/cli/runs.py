@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
 from osiris_core.cli.options import open_session
-from osiris_core.cli.output import emit_json, print_table
+from osiris_core.cli.output import emit_json, print_table, print_text
 
 if TYPE_CHECKING:
     from osiris_core.run.record import RunRecord
@@ -71,11 +71,11 @@ def _show(record: RunRecord, args: Namespace) -> int:
     if args.json:
         emit_json({"run_dir": str(record.path), "result": result, "events": record.events()})
         return 0
-    print(f"run {record.run_id} in {record.path}")
+    print_text(f"run {record.run_id} in {record.path}")
     if result is None:
-        print("it is not finished: it goes on, or it was killed; running the same again continues it")
+        print_text("it is not finished: it goes on, or it was killed; running the same again continues it")
     for line in summary(result) if result else ():
-        print(line)
+        print_text(line)
     return 0
 
 
@@ -87,7 +87,7 @@ def _report(record: RunRecord, args: Namespace) -> int:
     if args.json:
         emit_json({"run_id": record.run_id, "report": str(path)})
     else:
-        print(path)
+        print_text(str(path))
     return 0
 
 

@@ -10,6 +10,11 @@ def shown(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def shown_lines(text: str) -> str:
+    """The same for a text of several lines, whose line ends stay."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
 def aligned(rows: Iterable[Sequence[str]], indent: str = "") -> list[str]:
     """One line per row, columns padded to the widest cell; cells are made safe to print."""
     rows = [[shown(cell) for cell in row] for row in rows]

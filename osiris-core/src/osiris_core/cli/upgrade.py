@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from osiris_core.cli.output import emit_json, print_note
+from osiris_core.cli.output import emit_json, print_note, print_text
 from osiris_core.errors import EXIT_INVALID, EXIT_OK, InvalidInputError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _deliver(upgraded: Upgrade, args: Namespace) -> None:
     if target is None:
         sys.stdout.write(upgraded.text)
     else:
-        print(f"{target}: upgraded; next: osiris validate {target}")
+        print_text(f"{target}: upgraded; next: osiris validate {target}")
     for note in upgraded.notes:
         print_note(f"{args.file}:{note.line}: {'to do: ' if note.todo else ''}{note.message}")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osiris_core.cli.options import add_pipeline_options, open_session
-from osiris_core.cli.output import emit_json, print_note, print_problems
+from osiris_core.cli.output import emit_json, print_note, print_problems, print_text
 from osiris_core.errors import EXIT_OK
 
 if TYPE_CHECKING:
@@ -64,13 +64,13 @@ def _print(checked: list[_Checked], session: Session) -> None:
     secret = [session.connections.source] if any(problem.code.startswith("OSI-C") for problem in problems) else []
     for one in checked:
         for done in one.mends:
-            print(f"{one.file}:{done.line}:{done.column}: {done.code} mended: {done.before} → {done.after}")
+            print_text(f"{one.file}:{done.line}:{done.column}: {done.code} mended: {done.before} → {done.after}")
     print_problems(problems, [*documents, *filter(None, secret)])
     for one in checked:
         for note in one.validation.notes:
             print_note(f"note: {note}")
         if one.validation.ok:
-            print(f"{one.file}: valid, {_steps(one.validation)}")
+            print_text(f"{one.file}: valid, {_steps(one.validation)}")
 
 
 def _steps(validation: Validation) -> str:

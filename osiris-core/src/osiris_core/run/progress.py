@@ -38,7 +38,7 @@ class ProgressLine:
 
     def _draw(self) -> None:
         width = shutil.get_terminal_size().columns
-        line = "   ".join(self._running.values())
+        line = "".join(sign if sign.isprintable() else "?" for sign in "   ".join(self._running.values()))
         self._stream.write(_CLEAR + line[: max(width - 1, 1)])
         self._stream.flush()
 

@@ -26,10 +26,24 @@ def check_safety(draft: Draft) -> None:
 
 def _check_secrets(draft: Draft) -> None:
     declared = {step.index: _declared_fields(step) for step in draft.steps}
+    for name in _secret_parameters(draft.document.value):
+        message = f'the parameter "{name}" would hold a secret'
+        hint = "a secret belongs into a connection, as ${NAME}: the value of a parameter is shown and stored"
+        draft.report([Problem("OSI-V301", message, ("params", name), on_key=True, hint=hint)])
     for path, message in _secrets(draft.document.value, (), declared):
         draft.document.mask(path)
         hint = "name it in osiris_connections.yaml as ${NAME}, and change it wherever it was used"
         draft.report([Problem("OSI-V301", message, path, hint=hint)])
+
+
+def _secret_parameters(document: Any) -> Iterator[str]:
+    """Parameters with a secret's name and no default that is one, which is reported where it stands."""
+    params = document.get("params") if isinstance(document, dict) else None
+    for name, declared in params.items() if isinstance(params, dict) else ():
+        default = declared.get("default") if isinstance(declared, dict) else None
+        written = isinstance(default, str) and default and not is_reference(default)
+        if is_secret_key(name) and not written:
+            yield name
 
 
 def _declared_fields(step: DraftStep) -> frozenset[str]:
