@@ -191,7 +191,7 @@ def bench(session: nox.Session) -> None:
     """Every benchmark, or the one named, with its arguments: ``nox -s bench -- validate --repeat 9``."""
     environment(session)
     session.install("-c", "constraints.txt", *editable(), *TEST_TOOLS)
-    session.run("bash", "scripts/install-servers", external=True)
+    session.run("bash", "scripts/install-servers", "pgloader", external=True)
     if session.posargs:
         session.run("python", f"benchmarks/{session.posargs[0]}.py", *session.posargs[1:])
         return
