@@ -43,6 +43,10 @@ def column_types(shop, name, **fields):
         "C:/x.csv",
         "a\\..\\x.csv",
         ".hidden.csv",
+        "a\x1b[2J.csv",
+        "a\nb.csv",
+        "a\x9b.csv",
+        "gpj.\u202ecsv",
     ],
 )
 def test_no_path_leaves_the_root(shop, name):
@@ -492,3 +496,26 @@ def test_dates_of_a_csv_arrive_in_a_table(shop):
     put(shop, "a.csv", "id,day\n1,2026-01-31\n")
     shop.write({"table": "t", "write_mode": "append", "create": "if_missing"}, shop.file_stream({"table": "a.csv"}))
     assert shop.sql("FROM t") == [(1, date(2026, 1, 31))]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_nobody_else_can_read_a_file_in_the_making(shop, suffix):
+    from osiris_core.data import BatchStream
+
+    seen = {}
+
+    def rows():
+        for batch in ROWS.to_batches():
+            yield batch
+            seen.update({path.name: path.stat().st_mode & 0o777 for path in shop.files.glob(f".a.{suffix}.*-tmp*")})
+
+    before = os.umask(0o027)
+    try:
+        config = {"table": f"a.{suffix}", "write_mode": "replace"}
+        shop.write_file(config, BatchStream(ROWS.schema, rows()))
+    finally:
+        os.umask(before)
+    assert len(seen) == (2 if suffix == "csv" else 1), "with the part that DuckDB writes"
+    assert set(seen.values()) == {0o600}
+    kept = [shop.files / f"a.{suffix}", shop.files / f".a.{suffix}.osiris-commits.json"]
+    assert [path.stat().st_mode & 0o777 for path in kept] == [0o640, 0o640]

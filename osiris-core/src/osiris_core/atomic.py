@@ -36,7 +36,7 @@ def write_bytes(path: Path, data: bytes, *, sync: bool = True, private: bool = F
                 file.flush()
                 os.fsync(file.fileno())
         if not private:
-            temporary.chmod(mode_of(path))
+            temporary.chmod(rights_of(path))
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -60,7 +60,7 @@ def private_opener(path: str | bytes | os.PathLike[str], flags: int) -> int:
     return os.open(path, flags, PRIVATE_FILE)
 
 
-def mode_of(path: Path) -> int:
+def rights_of(path: Path) -> int:
     """The rights of the file at ``path``; when there is none, those that a new file usually gets."""
     try:
         return path.stat().st_mode & 0o777

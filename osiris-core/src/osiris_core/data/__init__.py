@@ -1,8 +1,9 @@
-"""What connectors share about rows: Arrow streams, type metadata, SELECT building, the ledger's record.
+"""What connectors share about rows: Arrow streams, type metadata, SELECT building, the ledger's record, new files.
 
 Needs the extra ``osiris-core[data]`` (pyarrow). In core only ``run/`` uses it.
 """
 
+from osiris_core.atomic import private_opener, rights_of
 from osiris_core.data.coercion import Coercions
 from osiris_core.data.ledger import LEDGER_TABLE, result_from_json, result_to_json
 from osiris_core.data.select import ParamStyle, build_select
@@ -33,10 +34,12 @@ __all__ = [
     "column_arrow",
     "field",
     "osiris_type",
+    "private_opener",
     "rebatch",
     "refuse_unknown_types",
     "result_from_json",
     "result_to_json",
+    "rights_of",
     "source_comment",
     "source_primary_key",
     "source_type",

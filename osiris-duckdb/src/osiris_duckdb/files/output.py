@@ -7,6 +7,7 @@ Arrow types and their ``osiris.type``; a calendar interval is kept as DuckDB's t
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -72,7 +73,7 @@ class TextOutput:
         self._is_json = options.format == "jsonl"
         self._duck = locked_down(None, temp_dir=context.work_dir / f"{context.step}.spill", readable=(self._part, path))
         context.on_cancel(interrupter(self._duck))
-        self._file = open(path, "xb", opener=private_opener)
+        self._file = os.fdopen(private_opener(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb")
         if old is not None:
             self._copy(old)
 
@@ -110,7 +111,8 @@ class TextOutput:
         one(
             self._duck,
             f"COPY (SELECT {items} FROM {_VIEW}) TO {literal(str(self._part))} (FORMAT csv, HEADER {header}, "
-            f"DELIMITER {literal(self._options.delimiter)}, NULLSTR {literal(self._options.null_text)}, USE_TMP_FILE false)",
+            f"DELIMITER {literal(self._options.delimiter)}, NULLSTR {literal(self._options.null_text)}, "
+            "USE_TMP_FILE false)",
         )
         if self._verify:
             self._found += count_rows(
