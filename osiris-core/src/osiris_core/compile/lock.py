@@ -1,4 +1,4 @@
-"""Whether this installation is the one a manifest was compiled with, and allows it."""
+"""Whether this installation is the one a manifest was compiled with, and allows what it holds."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from osiris_core.compile.build import ask_policies, distributions
 from osiris_core.compile.model import Compiled
-from osiris_core.errors import CompileError
+from osiris_core.compile.tables import check_sql
+from osiris_core.drivers import StepView
+from osiris_core.errors import CompileError, InvalidInputError
 
 if TYPE_CHECKING:
+    from osiris_core.registry import Registry
     from osiris_core.session import Session
 
 
@@ -34,3 +37,23 @@ def check_installed(compiled: Compiled, session: Session) -> None:
     if faults:
         raise CompileError("; ".join(faults), code="OSI-M006", hint="install what was compiled with, or compile again")
     ask_policies(compiled.manifest, session)
+
+
+def check_compiled_sql(compiled: Compiled, registry: Registry) -> None:
+    """Judge the SQL of a directory as ``validate`` did: its fingerprints say that it is whole, not who made it.
+
+    Raises CompileError (OSI-M005) naming the first file whose SQL may not run.
+    """
+    for step in compiled.manifest["steps"]:
+        view = StepView(
+            step["id"], step["component"], step["mode"], step["connection"], tuple(step["needs"]),
+            compiled.configs[step["id"]],
+        )  # fmt: skip
+        try:
+            check_sql(view, registry.spec(step["component"]))
+        except InvalidInputError as error:
+            raise CompileError(
+                f"{step['config']} holds SQL that may not run: {error.message}",
+                code="OSI-M005",
+                hint="compile again; a compiled pipeline is never edited by hand",
+            ) from error

@@ -10,11 +10,21 @@ from osiris_core.spec import Spec
 
 #: Roles whose value names one table of the catalogue.
 TABLE_ROLES = frozenset({"table", "path"})
+#: Roles whose value is a query, or what stands after WHERE.
+SQL_ROLES = frozenset({"sql", "sql_condition"})
 
 
 def tables_of(step: StepView, spec: Spec) -> tuple[str, ...]:
     """Names of the tables the step's config names, each once, in its order; none for a query."""
     return tuple(dict.fromkeys(name for _, name in _texts(step, spec, TABLE_ROLES)))
+
+
+def check_sql(step: StepView, spec: Spec) -> None:
+    """Raise SqlError unless all SQL in the step's config may run."""
+    for role, text in _texts(step, spec, SQL_ROLES):
+        from osiris_core.sql import check_condition, parse_select
+
+        (parse_select if role == "sql" else check_condition)(text, spec.family)
 
 
 def schemas_of(step: StepView, spec: Spec, catalog: Catalog) -> dict[str, Table | None]:
@@ -27,7 +37,7 @@ def schemas_of(step: StepView, spec: Spec, catalog: Catalog) -> dict[str, Table 
 
 def _queried(step: StepView, spec: Spec, catalog: Catalog) -> Iterator[Table]:
     """Every table of ``catalog`` that the step's SQL reads, subqueries of its conditions included."""
-    for role, text in _texts(step, spec, frozenset({"sql", "sql_condition"})):
+    for role, text in _texts(step, spec, SQL_ROLES):
         from osiris_core.sql import check_condition, parse_select
 
         select = (parse_select if role == "sql" else check_condition)(text, spec.family)

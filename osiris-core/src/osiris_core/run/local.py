@@ -23,6 +23,7 @@ from osiris_core.run.streams import Cancelled
 from osiris_core.secrets import Redactor
 
 if TYPE_CHECKING:
+    from osiris_core.compile.model import Compiled
     from osiris_core.registry import Registry
     from osiris_core.run.feed import Spools
     from osiris_core.run.reports import Emit, StepReport
@@ -62,12 +63,11 @@ class _LocalRun:
         return self._result()
 
     def _execute(self) -> None:
-        from osiris_core.compile import load_compiled
-
         request = self._request
-        compiled = request.compiled or load_compiled(request.manifest_dir)
+        registry = _registry(request)
+        compiled = request.compiled or _loaded(request, registry)
         plan = make_plan(compiled.manifest, compiled.configs)
-        run = self._state = RunState(request, plan, _registry(request), self._emit, self._cancelled)
+        run = self._state = RunState(request, plan, registry, self._emit, self._cancelled)
         self._emit(RunEvent("run_started", None, _description(request, plan)))
         for step in plan.steps.values():
             run.driver(step)  # what is broken or not installed is found before anything is read
@@ -199,6 +199,15 @@ def _description(request: RunRequest, plan: Plan) -> dict[str, Any]:
 
 def _error(code: str, message: str, *, exit_code: int, retryable: bool = False, hint: str = "") -> dict[str, Any]:
     return {"code": code, "message": message, "hint": hint, "retryable": retryable, "exit_code": exit_code}
+
+
+def _loaded(request: RunRequest, registry: Registry) -> Compiled:
+    """What the directory holds, for a worker: nobody has looked at it on this machine yet."""
+    from osiris_core.compile import check_compiled_sql, load_compiled
+
+    compiled = load_compiled(request.manifest_dir)
+    check_compiled_sql(compiled, registry)
+    return compiled
 
 
 def _registry(request: RunRequest) -> Registry:

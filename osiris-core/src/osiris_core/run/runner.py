@@ -90,11 +90,12 @@ def run_compiled(
 
 
 def load_checked(directory: Path, session: Session) -> Compiled:
-    """A compiled directory, its fingerprints verified and the policy plugins asked. Raises CompileError."""
-    from osiris_core.compile import load_compiled
+    """A compiled directory: fingerprints verified, SQL judged, the policy plugins asked. Raises CompileError."""
+    from osiris_core.compile import check_compiled_sql, load_compiled
     from osiris_core.compile.build import ask_policies
 
     compiled = load_compiled(directory)
+    check_compiled_sql(compiled, session.registry)
     ask_policies(compiled.manifest, session)
     return compiled
 
