@@ -21,6 +21,9 @@ _TYPES = {
     "array": "a list",
     "null": "null",
 }
+#: One value with more problems than this is not looked at further; input can be made to hold any number.
+MAX_PROBLEMS = 200
+MAX_UNKNOWN = 50
 _NAME = re.compile(r"[A-Za-z_$][\w.$-]{0,60}")
 
 
@@ -58,11 +61,13 @@ class SchemaChecker:
         self._validator = jsonschema_rs.Draft202012Validator(dict(schema))
 
     def problems(self, value: Any) -> list[Problem]:
-        """Everything wrong with ``value``, in the order of the document; empty when it is valid."""
+        """Everything wrong with ``value`` (up to a bound), in the order of the document; empty when it is valid."""
         found: dict[tuple[Path, str], Problem] = {}
         for error in self._validator.iter_errors(value):
             for problem in self._explain(error):
                 found.setdefault((problem.path, problem.message), problem)
+            if len(found) >= MAX_PROBLEMS:
+                break
         return sorted(found.values(), key=lambda problem: [str(part) for part in problem.path])
 
     def _explain(self, error: Any) -> Iterator[Problem]:
@@ -86,18 +91,13 @@ class SchemaChecker:
 
     def _unknown(self, error: Any, path: Path) -> Iterator[Problem]:
         known = list(self._properties(tuple(error.schema_path)))
-        for name in error.kind.unexpected:
+        for name in error.kind.unexpected[:MAX_UNKNOWN]:
             if not self._show and not _NAME.fullmatch(name):
                 yield Problem(self._codes.unknown, "a field name here is not a name", path)
                 continue
-            yield Problem(
-                self._codes.unknown,
-                f'unknown field "{name}"',
-                (*path, name),
-                on_key=True,
-                hint=did_you_mean(name, known),
-                suggestion=closest(name, known),
-            )
+            message = f'unknown field "{_short(name)}"'
+            hint, near = did_you_mean(name[:100], known), closest(name[:100], known)
+            yield Problem(self._codes.unknown, message, (*path, name), on_key=True, hint=hint, suggestion=near)
 
     def _value_message(self, error: Any) -> tuple[str, str | None, str]:
         """What is wrong, the one certain replacement, and a hint."""
@@ -106,8 +106,9 @@ class SchemaChecker:
             return f"must be {_kinds(kind.types)}, not {_kind_of(error.instance)}", None, ""
         if kind.name == "enum":
             options = list(kind.options if isinstance(kind.options, list) else ())
-            shown = f', not "{error.instance}"' if self._show and isinstance(error.instance, str) else ""
-            near = closest(error.instance, options) if isinstance(error.instance, str) else None
+            text = error.instance[:100] if isinstance(error.instance, str) else None
+            shown = f', not "{_short(error.instance)}"' if self._show and text is not None else ""
+            near = closest(text, options) if text is not None else None
             hint = f'did you mean "{near}"?' if near is not None and self._show else ""
             return f"must be one of {_listed(options)}{shown}", near, hint
         if kind.name == "const":
@@ -178,8 +179,12 @@ _LIMITS: dict[str, Callable[[Any], str]] = {
 }
 
 
+def _short(text: str) -> str:
+    return text if len(text) <= 100 else text[:100] + "…"
+
+
 def _last(path: Path) -> str:
-    return str(path[-1]) if path else "this"
+    return _short(str(path[-1])) if path else "this"
 
 
 def _subject(path: Path) -> str:
@@ -188,7 +193,7 @@ def _subject(path: Path) -> str:
         return "the value"
     if isinstance(path[-1], int):
         return f"entry {path[-1] + 1} of {_last(path[:-1])}"
-    return f'"{path[-1]}"'
+    return f'"{_last(path)}"'
 
 
 def _kinds(types: Sequence[str]) -> str:

@@ -87,5 +87,5 @@ def own_shop(shop_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for name in [name for name in os.environ if name.startswith("OSIRIS_")]:
         monkeypatch.delenv(name)
     root = tmp_path / "shop"
-    shutil.copytree(shop_template, root)
+    shutil.copytree(shop_template, root, ignore=shutil.ignore_patterns(".osiris"))
     return Shop(root)

@@ -201,7 +201,7 @@ class Lab:
     def call(self, command: str, text: str, mode: str) -> tuple[int, list[str], str]:
         """Exit code, codes of the problems that refuse, and what was said on stderr."""
         directory = self.root / str(next(self.numbers))
-        shutil.copytree(self.template, directory)
+        shutil.copytree(self.template, directory, ignore=shutil.ignore_patterns(".osiris"))
         (directory / "pipeline.yaml").write_text(text)
         stdout, stderr = io.StringIO(), io.StringIO()
         arguments = [command, str(directory / "pipeline.yaml"), "--project", str(directory), "--mode", mode, "--json"]

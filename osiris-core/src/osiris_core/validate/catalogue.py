@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 from osiris_core.catalog.model import Catalog, Table
 from osiris_core.errors import ConfigurationError, OsirisError, PluginError
-from osiris_core.problems import Path, Problem, did_you_mean
+from osiris_core.problems import Path, Problem
 from osiris_core.validate.contracts import connection_overrides, contract
 from osiris_core.validate.draft import Draft, DraftStep
 from osiris_core.validate.reading import check_read
 from osiris_core.validate.relations import UNKNOWN, Relation
 from osiris_core.validate.settings import setting
-from osiris_core.validate.suggest import certain
 from osiris_core.validate.writing import check_write
 
 
@@ -141,8 +140,8 @@ def _may_be_missing(step: DraftStep) -> bool:
 def _missing(name: str, path: Path, step: DraftStep, catalog: Catalog) -> Problem:
     names = [table.name for table in catalog.tables]
     where = step.connection or "here"
-    near = certain(name, names)
-    hint = did_you_mean(name, names) or f"osiris discover {where} lists its {len(names)} tables"
+    near = step.suggest.certain(name, names)
+    hint = step.suggest.hint(name, names) or f"osiris discover {where} lists its {len(names)} tables"
     if step.mode == "write":
         hint += "; create: if_missing makes a new table" if "create" in _fields(step) else ""
     shown = name if len(name) <= 100 else name[:100] + "…"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from osiris_core.oml.params import Param
 from osiris_core.problems import Path, Problem
 from osiris_core.validate.relations import Relation
+from osiris_core.validate.severity import severity
+from osiris_core.validate.suggest import Suggester
 
 if TYPE_CHECKING:
     from osiris_core.catalog.model import Catalog
@@ -19,6 +22,42 @@ if TYPE_CHECKING:
     from osiris_core.sql import Select
 
 
+#: More problems of one kind than this help nobody.
+MAX_OF_A_KIND = 100
+
+
+class PathSet:
+    """Paths, and quick answers about what lies above and below them."""
+
+    def __init__(self, paths: Iterable[Path] = ()) -> None:
+        self._paths: set[Path] = set()
+        self._above: set[Path] = set()
+        for path in paths:
+            self.add(path)
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._paths
+
+    def __iter__(self) -> Iterator[Path]:
+        return iter(self._paths)
+
+    def __bool__(self) -> bool:
+        return bool(self._paths)
+
+    def add(self, path: Path) -> None:
+        """Put ``path`` in."""
+        self._paths.add(path)
+        self._above.update(path[:length] for length in range(len(path)))
+
+    def covers(self, path: Path) -> bool:
+        """Whether ``path`` or something above it is here."""
+        return bool(self._paths) and any(path[:length] in self._paths for length in range(len(path) + 1))
+
+    def touches(self, path: Path) -> bool:
+        """Whether ``path``, something above it or something below it is here."""
+        return path in self._above or self.covers(path)
+
+
 @dataclass
 class DraftStep:
     """One step. What is missing or of the wrong type is None or empty; somebody has reported it.
@@ -27,6 +66,7 @@ class DraftStep:
         index: place in ``steps``.
         need_indexes: place in the document's list of each of ``needs``.
         config: with parameters bound, as far as they have values.
+        suggest: shared by all steps.
         written_id: the id as written, when it is text.
         roles: what the config's values mean: ``(path, role, value)``, by its schema.
         sql_paths: where the config holds SQL.
@@ -48,13 +88,14 @@ class DraftStep:
     needs: list[str]
     need_indexes: list[int]
     config: dict[str, Any]
+    suggest: Suggester
     written_id: str | None = None
     roles: list[tuple[Path, str, Any]] = field(default_factory=list)
     sql_paths: frozenset[Path] = frozenset()
-    open: set[Path] = field(default_factory=set)
+    open: PathSet = field(default_factory=PathSet)
     own_sql_params: bool = False
     spec: Spec | None = None
-    faulty: set[Path] = field(default_factory=set)
+    faulty: PathSet = field(default_factory=PathSet)
     catalog: Catalog | None = None
     inputs: dict[str, Relation] = field(default_factory=dict)
     selects: dict[Path, Select] = field(default_factory=dict)
@@ -77,9 +118,7 @@ class DraftStep:
 
     def sound(self, *path: str | int) -> bool:
         """Whether nothing was found at, above or below ``path`` within the step, and its parameters have values."""
-        return not any(_related(path, other) for other in self.faulty) and not any(
-            _related(path, ("config", *other)) for other in self.open
-        )
+        return not self.faulty.touches(path) and not (path[:1] == ("config",) and self.open.touches(path[1:]))
 
     def view(self, *, bound: bool = True) -> StepView:
         """The step as plugins see it, or with its references in place."""
@@ -100,11 +139,6 @@ class DraftStep:
         )
 
 
-def _related(one: Path, other: Path) -> bool:
-    shorter = min(len(one), len(other))
-    return one[:shorter] == other[:shorter]
-
-
 @dataclass
 class Draft:
     """The whole pipeline, the session it is checked in, and everything found so far."""
@@ -122,16 +156,31 @@ class Draft:
     problems: list[Problem] = field(default_factory=list)
     catalogs: dict[str, Catalog] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    suggest: Suggester = field(default_factory=Suggester)
+    _counts: Counter[str] = field(default_factory=Counter)
 
     def report(self, problems: Iterable[Problem]) -> None:
-        """Record problems of the document (paths from its root)."""
-        self.problems += problems
+        """Record problems of the document (paths from its root); of one kind only so many."""
+        for problem in problems:
+            self._counts[problem.code] += 1
+            if self._counts[problem.code] <= MAX_OF_A_KIND:
+                self.problems.append(problem)
+            elif self._counts[problem.code] == MAX_OF_A_KIND + 1:
+                self.notes.append(f"there are more problems of the kind {problem.code} than are shown")
 
     def report_step(self, step: DraftStep, problems: Iterable[Problem]) -> None:
         """Record problems of one step (paths within it), and keep later checks away from there."""
         for problem in problems:
             step.faulty.add(problem.path)
-            self.problems.append(problem.at(*step.path))
+            self.report([problem.at(*step.path)])
+
+    def refused_steps(self) -> set[int]:
+        """Places of the steps that something refuses."""
+        return {
+            int(problem.path[1])
+            for problem in self.problems
+            if problem.path[:1] == ("steps",) and problem.path[1:] and severity(problem.code, self.mode) == "error"
+        }
 
     def by_id(self) -> dict[str, DraftStep]:
         """Steps by id; of several with one id, the first."""

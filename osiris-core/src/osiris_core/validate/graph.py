@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from osiris_core.oml.model import topological_order
-from osiris_core.problems import Problem, did_you_mean
+from osiris_core.problems import Problem
 from osiris_core.validate.draft import Draft, DraftStep
-from osiris_core.validate.suggest import certain
 
 
 def check_graph(draft: Draft) -> None:
@@ -15,8 +14,9 @@ def check_graph(draft: Draft) -> None:
     steps = draft.by_id()
     draft.report(_duplicate_ids(draft))
     written = {step.written_id for step in draft.steps}
+    others = tuple(name for name, step in steps.items() if step.mode != "write")
     for step in draft.steps:
-        draft.report_step(step, _needs_problems(step, steps, written))
+        draft.report_step(step, _needs_problems(step, others, written))
         draft.report_step(step, _mode_problems(step, draft))
     needs = {name: [need for need in step.needs if need != name] for name, step in steps.items()}
     draft.order, cycle = topological_order(needs)
@@ -39,21 +39,21 @@ def _duplicate_ids(draft: Draft) -> Iterator[Problem]:
             yield Problem("OSI-V112", message, (*step.path, "id"), hint="rename one of the two")
 
 
-def _needs_problems(step: DraftStep, steps: dict[str, DraftStep], written: set[str | None]) -> Iterator[Problem]:
+def _needs_problems(step: DraftStep, others: tuple[str, ...], written: set[str | None]) -> Iterator[Problem]:
     seen: set[str] = set()
-    raw = _raw_positions(step)
-    for index, need in raw:
+    taken = {step.id, *step.needs}
+    for index, need in _raw_positions(step):
         path = ("needs", index)
         if need in seen:
             yield Problem("OSI-V116", f'"{need}" is named twice in needs', path)
         elif need == step.id:
             hint = "name the step whose rows it takes"
             yield Problem("OSI-V114", f'the step "{need}" needs itself', path, hint=hint)
-        elif need not in steps and need not in written:  # a faulty id is reported where it stands
-            others = [name for name in steps if name != step.id and name not in step.needs]
-            hint = did_you_mean(need, others)
+        elif need not in written:  # a faulty id is reported where it stands
+            hint, near = step.suggest.hint(need, others), step.suggest.certain(need, others)
+            hint, near = ("", None) if near in taken else (hint, near)
             message = f'there is no step "{need}"' if len(need) <= 80 else "there is no step of this name"
-            yield Problem("OSI-V113", message, path, hint=hint, suggestion=certain(need, others))
+            yield Problem("OSI-V113", message, path, hint=hint, suggestion=near)
         seen.add(need)
 
 
@@ -73,17 +73,18 @@ def _mode_problems(step: DraftStep, draft: Draft) -> Iterator[Problem]:
     if step.mode == "write" and len(distinct) != 1 and step.sound("needs"):
         count = "none" if not distinct else str(len(distinct))
         message = f'the step "{step.name}" writes the rows of exactly one step, and needs names {count}'
-        readers = [other.id for other in draft.steps if other.id and other.mode != "write" and other is not step]
-        hint = "put a transform between" if distinct else _example(readers)
+        hint = "put a transform between" if distinct else _example(step, draft)
         yield Problem("OSI-V118", message, ("needs",), on_key=True, hint=hint)
     if step.mode == "transform" and not distinct and step.sound("needs"):
         message = f'the transform "{step.name}" needs at least one step to take rows from'
-        readers = [other.id for other in draft.steps if other.id and other.mode != "write" and other is not step]
-        yield Problem("OSI-V119", message, ("needs",), on_key=True, hint=_example(readers))
+        yield Problem("OSI-V119", message, ("needs",), on_key=True, hint=_example(step, draft))
 
 
-def _example(readers: list[str]) -> str:
-    return f"add needs: [{readers[0]}]" if len(readers) == 1 else "add needs: [STEP]"
+def _example(step: DraftStep, draft: Draft) -> str:
+    """The one step that can be meant, or a placeholder."""
+    others = (other.id for other in draft.steps if other.id and other.mode != "write" and other is not step)
+    first, second = next(others, None), next(others, None)
+    return f"add needs: [{first}]" if first and not second else "add needs: [STEP]"
 
 
 def _cycle_problem(cycle: list[str], steps: dict[str, DraftStep]) -> Problem:

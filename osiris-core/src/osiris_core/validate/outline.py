@@ -16,9 +16,12 @@ from osiris_core.oml.params import PARAM_TYPES, Param, ParamError, convert
 from osiris_core.problems import Problem
 from osiris_core.validate.draft import Draft, DraftStep
 from osiris_core.validate.schema_problems import BY_KEYWORD, tidy
+from osiris_core.validate.suggest import Suggester
 
 SCHEMA_FILE = FilePath(__file__).parents[1] / "oml" / "oml.schema.json"
 STEP_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+#: As ``oml.schema.json`` says; checked by hand, because a list of any length must be refused at once.
+MAX_STEPS = 10_000
 _KEBOOLA_VERSION = "0.1.0"
 _CODES = Codes(unknown="OSI-V102", missing="OSI-V101", value="OSI-V106", by_keyword=BY_KEYWORD)
 
@@ -58,12 +61,16 @@ def read_outline(draft: Draft) -> bool:
         message = "this is not an Osiris pipeline: it has none of oml_version, name and steps"
         draft.report([Problem("OSI-V020", message)])
         return False
+    steps = value.get("steps")
+    if isinstance(steps, list) and len(steps) > MAX_STEPS:
+        draft.report([Problem("OSI-V105", f'"steps" must have at most {MAX_STEPS:,} entries', ("steps",), on_key=True)])
+        return False
     loaded = {problem.path for problem in draft.document.problems if problem.path}
     found = [problem for problem in tidy(_checker().problems(value), value) if problem.path not in loaded]
     draft.report(_recoded(problem, value, draft) for problem in found)
     draft.name = value["name"] if isinstance(value.get("name"), str) else ""
     _read_params(draft, value.get("params"))
-    _read_steps(draft, value.get("steps"))
+    _read_steps(draft, steps)
     by_index = {step.index: step for step in draft.steps}
     for problem in draft.problems:
         if problem.path[:1] == ("steps",) and len(problem.path) > 1 and problem.path[1] in by_index:
@@ -78,7 +85,7 @@ def _recoded(problem: Problem, value: dict[str, Any], draft: Draft) -> Problem:
         missing = problem.code == "OSI-V101"
         message = '"oml_version" is missing' if missing else f'"oml_version" must be "{OML_VERSION}", in quotes'
         return replace(problem, code="OSI-V020", message=message, hint="", suggestion=None)
-    if path == ("steps",) and problem.code == "OSI-V105":
+    if path == ("steps",) and not value["steps"] and problem.code == "OSI-V105":
         return replace(problem, code="OSI-V110", message="there are no steps")
     if path == ("name",) and problem.code == "OSI-V105":
         plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", str(value["name"])).strip("-_.")[:63]
@@ -136,10 +143,10 @@ def _default_problems(param: Param) -> Iterator[Problem]:
 def _read_steps(draft: Draft, steps: Any) -> None:
     for index, item in enumerate(steps if isinstance(steps, list) else ()):
         if isinstance(item, dict):
-            draft.steps.append(_draft_step(index, item))
+            draft.steps.append(_draft_step(index, item, draft.suggest))
 
 
-def _draft_step(index: int, item: dict[str, Any]) -> DraftStep:
+def _draft_step(index: int, item: dict[str, Any], suggest: Suggester) -> DraftStep:
     needs = item.get("needs")
     named = [(at, need) for at, need in enumerate(needs if isinstance(needs, list) else ()) if isinstance(need, str)]
     config = item.get("config")
@@ -154,6 +161,7 @@ def _draft_step(index: int, item: dict[str, Any]) -> DraftStep:
         needs=[need for _, need in named],
         need_indexes=[at for at, _ in named],
         config=config if isinstance(config, dict) else {},
+        suggest=suggest,
     )
 
 

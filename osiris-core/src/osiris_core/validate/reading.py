@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from osiris_core.catalog.model import Catalog, Column, Table
-from osiris_core.problems import Path, Problem, did_you_mean
+from osiris_core.problems import Path, Problem
 from osiris_core.validate.contracts import contract
 from osiris_core.validate.draft import Draft, DraftStep
 from osiris_core.validate.relations import UNKNOWN, Field, Relation, relation_of_table
-from osiris_core.validate.suggest import certain
 from osiris_core.validate.types import comparison_fault, family_of
 
 _GROWING = frozenset({"number", "date", "timestamp", "text", ""})
@@ -41,14 +40,15 @@ def _column_problems(step: DraftStep, rows: Relation, where: str) -> Iterator[Pr
         return
     for path, role, value in step.roles:
         if role == "column" and isinstance(value, str) and rows.field(value) is None and step.sound("config", *path):
-            yield missing_column(value, ("config", *path), rows.names(), where)
+            yield _missing_column(value, ("config", *path), rows.names(), where, step)
 
 
-def missing_column(name: str, path: Path, known: list[str], where: str) -> Problem:
+def _missing_column(name: str, path: Path, known: list[str], where: str, step: DraftStep) -> Problem:
     """A column that is not there, with the nearest that is."""
-    hint = did_you_mean(name, known) or "osiris discover lists its columns"
+    hint = step.suggest.hint(name, known) or "osiris discover lists its columns"
     shown = name if len(name) <= 100 else name[:100] + "…"
-    return Problem("OSI-V202", f'{where} has no column "{shown}"', path, hint=hint, suggestion=certain(name, known))
+    near = step.suggest.certain(name, known)
+    return Problem("OSI-V202", f'{where} has no column "{shown}"', path, hint=hint, suggestion=near)
 
 
 def _condition_problems(step: DraftStep, table: Table) -> Iterator[Problem]:
@@ -105,7 +105,7 @@ def _selected(step: DraftStep, table: Table, draft: Draft) -> Relation:
             if column is not None and not column.arrow:
                 message = f'the column "{column.name}" has the type {column.type}, which cannot be carried faithfully'
                 draft.report_step(step, [Problem("OSI-V207", message, ("config", "columns", index))])
-        return Relation(tuple(_field(str(name), table) for name in wanted))
+        return Relation(tuple(_field(str(name), table, step) for name in wanted))
     lost = [column.name for column in table.columns if not column.arrow]
     if lost:
         message = f"these columns have types that cannot be carried and are left out: {', '.join(lost)}"
@@ -119,8 +119,8 @@ def _unsettled(step: DraftStep) -> bool:
     return any(path == ("config",) or (path[:1] == ("config",) and path[1] not in fields) for path in step.faulty)
 
 
-def _field(name: str, table: Table) -> Field:
+def _field(name: str, table: Table, step: DraftStep) -> Field:
     """The column called ``name``, or the one it must mean: a slip is reported once, not wherever the column is used."""
     column = table.column(name)
-    meant = None if column is not None else certain(name, [item.name for item in table.columns])
+    meant = None if column is not None else step.suggest.certain(name, [item.name for item in table.columns])
     return Field(meant, table.column(meant)) if meant is not None else Field(name, column)

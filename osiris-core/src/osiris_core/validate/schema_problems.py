@@ -93,13 +93,13 @@ def _retyped(problem: Problem, value: Any) -> Problem:
 
 def _repeated(problem: Problem, value: Any) -> Problem:
     """Point at the second of two equal values."""
-    seen: list[Any] = []
+    seen: set[str] = set()
     for index, item in enumerate(value if isinstance(value, list) else ()):
-        if item in seen:
+        if repr(item) in seen:
             shown = f'"{item}"' if isinstance(item, str) and len(item) <= 80 else "the same value"
             message = f'{shown} stands twice in "{problem.path[-1]}"'
             return replace(problem, message=message, path=(*problem.path, index))
-        seen.append(item)
+        seen.add(repr(item))
     return problem
 
 

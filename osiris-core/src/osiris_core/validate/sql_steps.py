@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from osiris_core.errors import PluginError
-from osiris_core.problems import Path, Problem, did_you_mean
+from osiris_core.problems import Path, Problem
 from osiris_core.sql import Select, SqlError, check_condition, parse_select
 from osiris_core.validate.draft import Draft, DraftStep
 from osiris_core.validate.sql_places import span_in
@@ -54,7 +54,7 @@ def _input_problems(step: DraftStep, where: Path, select: Select, draft: Draft) 
         if table.name in {other.id for other in draft.steps} and not table.schema:
             hint = f"add it: needs: [{', '.join([*step.needs, table.name])}]"
         else:
-            hint = did_you_mean(table.name, step.needs)
+            hint = step.suggest.hint(table.name, step.needs)
         span = span_in(draft.document, (*step.path, *where), select.text, table.start, table.end)
         message = f'the SQL reads "{table.name}", which is not among the steps it needs'
         yield Problem("OSI-V150", message, where, hint=hint, span=span)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from osiris_core.errors import OsirisError
 from osiris_core.oml.params import bind
-from osiris_core.problems import Path, Problem, did_you_mean
+from osiris_core.problems import Path, Problem
 from osiris_core.validate.contracts import Contract, contract
-from osiris_core.validate.draft import Draft, DraftStep
+from osiris_core.validate.draft import Draft, DraftStep, PathSet
 from osiris_core.validate.schema_problems import tidy
-from osiris_core.validate.suggest import certain
 
 if TYPE_CHECKING:
     from osiris_core.spec import Spec
@@ -47,7 +46,7 @@ def _spec(step: DraftStep, draft: Draft) -> Spec | None:
         return None
     if spec is None:
         message = f'there is no component "{step.component}"'
-        near = certain(step.component, registry.names())
+        near = step.suggest.certain(step.component, registry.names())
         hint = f'did you mean "{near}"?' if near else _components_hint(draft)
         draft.report_step(step, [Problem("OSI-V120", message, ("component",), hint=hint, suggestion=near)])
         return _usable(near, step, draft) if near else None
@@ -86,7 +85,7 @@ def _bind(step: DraftStep, draft: Draft, *, refers: bool) -> None:
         step.own_sql_params = "sql_params" in step.config
         return
     bound = bind(step.config, draft.params, draft.values, step.sql_paths)
-    step.config, step.open = bound.config, bound.open
+    step.config, step.open = bound.config, PathSet(bound.open)
     if tree is not None:
         step.roles = list(tree.find(step.config))
     step.own_sql_params = "sql_params" in bound.config and not bound.sql_params
@@ -98,11 +97,11 @@ def _unknown_reference(path: Path, text: str, step: DraftStep, draft: Draft) -> 
     where = (*step.path, "config", *path)
     inside = text[2:-1].strip()
     if not inside.startswith("params."):
-        near = certain(inside, draft.params)
+        near = draft.suggest.certain(inside, draft.params)
         hint = f"did you mean ${{params.{near}}}?" if near else "declare a parameter, and write ${params.NAME}"
         return Problem("OSI-V134", f"{text} is not a parameter of this pipeline", where, hint=hint)
     name = inside.removeprefix("params.")
-    hint = did_you_mean(name, draft.params) or f"declare it: params: {{{name}: {{type: string}}}}"
+    hint = draft.suggest.hint(name, draft.params) or f"declare it: params: {{{name}: {{type: string}}}}"
     return Problem("OSI-V130", f'the parameter "{name}" is not declared', where, hint=hint)
 
 
@@ -148,8 +147,8 @@ def _unknown_alias(alias: str, spec: Spec | None, draft: Draft) -> Iterator[Prob
         draft.report(broken)
         return
     known = _aliases(draft, spec.family) if spec is not None else connections.aliases()
-    near = certain(alias, connections.aliases())
-    hint = did_you_mean(f"@{alias}", [f"@{name}" for name in known or connections.aliases()])
+    near = draft.suggest.certain(alias, connections.aliases())
+    hint = draft.suggest.hint(f"@{alias}", [f"@{name}" for name in known or connections.aliases()])
     message = f'there is no connection "@{alias}" in osiris_connections.yaml'
     suggestion = f"@{near}" if near else None
     hint = hint or "add it to osiris_connections.yaml"
@@ -175,9 +174,7 @@ def _config_problems(step: DraftStep, rules: Contract) -> Iterator[Problem]:
             message = f'a step may not set "{name}" of its connection'
             yield Problem("OSI-V308", message, ("config", name), on_key=True, hint="set it in osiris_connections.yaml")
     for problem in tidy(rules.checker.problems(own), own):
-        silent = ("config", *problem.path) in step.faulty or any(
-            problem.path[: len(path)] == path for path in step.open
-        )
+        silent = ("config", *problem.path) in step.faulty or step.open.covers(problem.path)
         if not silent:
             yield problem.at("config")
 

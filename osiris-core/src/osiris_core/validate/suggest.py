@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from osiris_core.problems import did_you_mean
 
 #: Words of other tools for what OML calls differently, by key.
 SYNONYMS = {
@@ -16,6 +19,34 @@ SYNONYMS = {
     },
     "op": {"==": "=", "<>": "!=", "eq": "=", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="},
 }  # fmt: skip
+
+
+@dataclass
+class Suggester:
+    """Suggestions of one validation, within a budget: comparing words takes time, and input can hold any number of
+
+    faults. Past it nothing is suggested.
+    """
+
+    budget: int = 20_000
+    _hints: dict[tuple[str, tuple[str, ...]], tuple[str, str | None]] = field(default_factory=dict)
+
+    def hint(self, word: str, known: Collection[str]) -> str:
+        """``did you mean …?``, or the known names when they are few, or ``""``."""
+        return self._suggest(word, known)[0]
+
+    def certain(self, word: str, known: Collection[str]) -> str | None:
+        """The one of ``known`` that ``word`` must mean, or None."""
+        return self._suggest(word, known)[1]
+
+    def _suggest(self, word: str, known: Collection[str]) -> tuple[str, str | None]:
+        if self.budget < len(known) or len(word) > 100:
+            return "", None
+        key = (word, tuple(known))
+        if key not in self._hints:
+            self.budget -= len(known)
+            self._hints[key] = (did_you_mean(word, known), certain(word, known))
+        return self._hints[key]
 
 
 def certain(word: object, known: Iterable[object]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from osiris_core.catalog.model import Catalog, Table
-from osiris_core.problems import Path, Problem, did_you_mean
+from osiris_core.problems import Path, Problem
 from osiris_core.sql import Select
 from osiris_core.validate.draft import Draft, DraftStep
 from osiris_core.validate.relations import UNKNOWN, Relation, relation_of_table
@@ -67,7 +67,7 @@ def _missing_tables(step: DraftStep, path: Path, select: Select, names: _Names, 
         known = [item.name for item in names.catalog.tables]
         span = span_in(draft.document, (*step.path, "config", *path), select.text, *select.place(table))
         message = f'there is no table "{table.name}" behind {step.connection}'
-        yield Problem("OSI-V212", message, ("config", *path), hint=did_you_mean(table.name, known), span=span)
+        yield Problem("OSI-V212", message, ("config", *path), hint=step.suggest.hint(table.name, known), span=span)
 
 
 def _missing_columns(
@@ -78,4 +78,4 @@ def _missing_columns(
         span = span_in(draft.document, (*step.path, *where), select.text, *select.place(column))
         of = f' of "{column.table}"' if column.table else ""
         message = f'there is no column "{column.name}"{of} in what the SQL reads'
-        yield Problem("OSI-V213", message, where, hint=did_you_mean(column.name, known), span=span)
+        yield Problem("OSI-V213", message, where, hint=step.suggest.hint(column.name, known), span=span)

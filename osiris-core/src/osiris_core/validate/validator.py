@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from osiris_core.oml import Document, load_file
 from osiris_core.oml.model import OML_VERSION, Pipeline
-from osiris_core.validate.draft import Draft, DraftStep
+from osiris_core.validate.draft import Draft
 from osiris_core.validate.graph import check_graph
 from osiris_core.validate.outline import read_outline
 from osiris_core.validate.safety import check_safety
-from osiris_core.validate.severity import looks_at_catalogue, severity
+from osiris_core.validate.severity import looks_at_catalogue
 from osiris_core.validate.steps import check_steps
 from osiris_core.validate.validation import Validation, finished
 
@@ -73,17 +73,12 @@ def _check_catalogue(draft: Draft) -> None:
 
 def _ask_plugins(draft: Draft) -> None:
     """Plugins see sound steps only, so that their checks need not fear values of the wrong type."""
+    refused = draft.refused_steps()
     for step in draft.steps:
-        if step.spec is None or step.id is None or step.open or _refused(step, draft):
+        if step.spec is None or step.id is None or step.open or step.index in refused:
             continue
         found = draft.session.plugins.validate_step(step.view(), step.spec, step.catalog)
         draft.report_step(step, found)
-
-
-def _refused(step: DraftStep, draft: Draft) -> bool:
-    return any(
-        problem.path[:2] == step.path and severity(problem.code, draft.mode) == "error" for problem in draft.problems
-    )
 
 
 def _pipeline(draft: Draft) -> Pipeline:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from osiris_core.catalog.model import Table
-from osiris_core.problems import Path, Problem, did_you_mean
+from osiris_core.problems import Path, Problem
 from osiris_core.validate.draft import Draft, DraftStep
 from osiris_core.validate.relations import UNKNOWN, Relation
 from osiris_core.validate.settings import setting
-from osiris_core.validate.suggest import certain
 from osiris_core.validate.types import fits
 
 
@@ -39,8 +38,8 @@ def _source_keys(step: DraftStep, rows: Relation) -> Iterator[Problem]:
     for path, key in _merge_keys(step):
         if rows.complete and rows.field(key) is None:
             message = f'the rows of "{step.needs[0]}" have no column "{key}", so they cannot be merged by it'
-            near = certain(key, rows.names())
-            yield Problem("OSI-V203", message, path, hint=did_you_mean(key, rows.names()), suggestion=near)
+            near = step.suggest.certain(key, rows.names())
+            yield Problem("OSI-V203", message, path, hint=step.suggest.hint(key, rows.names()), suggestion=near)
 
 
 def _target_keys(step: DraftStep, table: Table, rows: Relation) -> Iterator[Problem]:
@@ -51,7 +50,13 @@ def _target_keys(step: DraftStep, table: Table, rows: Relation) -> Iterator[Prob
         if column is None:
             names = [item.name for item in table.columns]
             message = f'the table "{table.name}" has no column "{key}" to merge by'
-            yield Problem("OSI-V202", message, path, hint=did_you_mean(key, names), suggestion=certain(key, names))
+            yield Problem(
+                "OSI-V202",
+                message,
+                path,
+                hint=step.suggest.hint(key, names),
+                suggestion=step.suggest.certain(key, names),
+            )
             usable = False
         elif column.generated:
             yield Problem("OSI-V206", f'"{key}" is a generated column and cannot be a merge key', path)
@@ -85,8 +90,8 @@ def _dedupe_columns(step: DraftStep, rows: Relation) -> Iterator[Problem]:
         path: Path = ("config", "dedupe", "order_by", index, "column")
         if isinstance(name, str) and rows.complete and rows.field(name) is None and step.sound(*path):
             message = f'the rows of "{step.needs[0]}" have no column "{name}"'
-            near = certain(name, rows.names())
-            yield Problem("OSI-V202", message, path, hint=did_you_mean(name, rows.names()), suggestion=near)
+            near = step.suggest.certain(name, rows.names())
+            yield Problem("OSI-V202", message, path, hint=step.suggest.hint(name, rows.names()), suggestion=near)
 
 
 # -- columns -----------------------------------------------------------------------------------------------
@@ -107,14 +112,14 @@ def _column_problems(step: DraftStep, table: Table, rows: Relation) -> Iterator[
             )
             yield Problem("OSI-V210", message, at, hint="convert it in a query or a transform")
     if new and setting(step, "on_drift") not in ("add_columns", "ignore_new"):
-        yield _new_columns(new, table, at)
+        yield _new_columns(new, table, at, step)
     if rows.complete:
         yield from _unfed_columns(table, rows, at, set(map(str, step.config.get("merge_keys", ()))))
 
 
-def _new_columns(new: list[str], table: Table, at: Path) -> Problem:
+def _new_columns(new: list[str], table: Table, at: Path, step: DraftStep) -> Problem:
     shown = ", ".join(f'"{name}"' for name in new[:8]) + (" …" if len(new) > 8 else "")
-    near = did_you_mean(new[0], [column.name for column in table.columns]) if len(new) == 1 else ""
+    near = step.suggest.hint(new[0], [column.name for column in table.columns]) if len(new) == 1 else ""
     hint = f"{near} " if near.startswith("did") else ""
     hint += "leave them out of what is read, or set on_drift: add_columns or ignore_new"
     return Problem("OSI-V209", f'the table "{table.name}" has no column {shown}, which the rows bring', at, hint=hint)
