@@ -67,13 +67,21 @@ class PgForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table, view or the like. ``kind`` is ``pg_class.relkind``."""
+    """A table, view or the like.
+
+    Attributes:
+        kind: ``pg_class.relkind``.
+        rows: the server's estimate.
+        row_security: policies apply to this user.
+        plain: a table without triggers and rules of its user, so that what a statement counts is what it did.
+    """
 
     name: str
     kind: str
     rows: int | None
     comment: str
     row_security: bool
+    plain: bool
     columns: tuple[PgColumn, ...]
     keys: tuple[PgKey, ...] = ()
     foreign_keys: tuple[PgForeignKey, ...] = field(default=())
@@ -94,7 +102,9 @@ class Relation:
 
 _RELATIONS = """
 SELECT c.oid::int8, c.relname, c.relkind::text, c.reltuples::float8, coalesce(obj_description(c.oid, 'pg_class'), ''),
-       row_security_active(c.oid)
+       row_security_active(c.oid),
+       c.relkind = 'r' AND NOT c.relhasrules
+       AND NOT EXISTS (SELECT 1 FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal)
 FROM pg_class c
 WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %(schema)s)
   AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -199,11 +209,12 @@ def load_relations(
             rows=None if tuples < 0 else int(tuples),
             comment=comment,
             row_security=row_security,
+            plain=plain,
             columns=tuple(columns[oid]),
             keys=tuple(sorted(keys[oid], key=lambda key: (not key.primary, key.columns))),
             foreign_keys=tuple(sorted(foreign[oid], key=lambda key: (key.incoming, key.ref_table, key.columns))),
         )
-        for oid, name, kind, tuples, comment, row_security in rows
+        for oid, name, kind, tuples, comment, row_security, plain in rows
         if name != LEDGER_TABLE
     ]
 

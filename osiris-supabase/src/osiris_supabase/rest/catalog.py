@@ -130,6 +130,7 @@ def _relation(name: str, definition: Mapping[str, Any], writable: bool) -> Relat
         rows=None,
         comment=str(definition.get("description", "")),
         row_security=False,
+        plain=False,
         columns=columns,
         keys=(PgKey(primary, primary=True, immediate=True),) if primary else (),
         foreign_keys=foreign,
