@@ -11,10 +11,11 @@ import pytest
 from postgrest_double import PostgrestDouble, Request, jwt
 from postgrest_queries import ApiError
 
-from osiris_core import ConnectError, DriftError, OsirisError, RunError, Scope
+from osiris_core import ConnectError, DriftError, OsirisError, RunError, Scope, StepView
 from osiris_core.data import BatchStream
 from osiris_core.testing import Connector, people
 from osiris_core.testing.servers import PostgresDatabase
+from osiris_supabase.limits import rest_problems
 from osiris_supabase.rest import writer as rest_writer
 from osiris_supabase.rest.client import key_role
 
@@ -61,6 +62,23 @@ def test_a_column_cannot_embed_another_table(
     with pytest.raises(RunError, match="REST API"):
         connector.read("odd")
     assert not [request for request in rest.requests if request.path != "/rest/v1/"]
+
+
+@pytest.mark.parametrize("name", ["or", "and", "not", "select", "order", "limit", "offset", "columns", "on_conflict"])
+def test_a_condition_never_becomes_a_parameter_of_the_api(
+    connector: Connector, rest: PostgrestDouble, postgres_database: PostgresDatabase, name: str
+) -> None:
+    """A filter on a column called so would be read as a parameter: other rows than were asked for."""
+    postgres_database.execute(f'CREATE TABLE odd ("{name}" int8 PRIMARY KEY, a int8); INSERT INTO odd VALUES (1, 2)')
+    rest.reload()
+    step = StepView("s", "supabase.table", "read", "@x", (), {"where": [{"column": name}], "channel": "rest"})
+    assert [problem.path for problem in rest_problems(step, None)] == [("config", "where", 0, "column")]
+    for config in ({"where": [{"column": name, "op": "=", "value": 1}]}, {"incremental": {"cursor": name}}):
+        with pytest.raises(RunError, match=f'parameter called "{name}"') as caught:
+            connector.read("odd", **config)
+        assert "SQL channel" in caught.value.hint
+    assert not [request for request in rest.requests if request.path != "/rest/v1/"]
+    assert connector.read("odd").to_pylist() == [{name: 1, "a": 2}]
 
 
 def test_an_anonymous_key_is_refused_before_anything_is_sent(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from osiris_core import Catalog, Problem, StepView
 
 #: How discovery over REST names its server; a catalogue of the SQL channel says PostgreSQL.
 REST_SERVER = "PostgREST"
+#: Parameters of PostgREST: a condition on a column of such a name would be one of these instead.
+PARAMETERS = frozenset({"and", "or", "not", "select", "order", "limit", "offset", "columns", "on_conflict"})
 _HINT = "use the SQL channel: a connection with host and password"
 
 #: By mode: field, the values REST can do without (None: none at all).
@@ -39,6 +42,20 @@ def rest_problems(step: StepView, catalog: Catalog | None) -> Iterator[Problem]:
         if name in step.config and step.config[name] not in possible:
             shown = f"{name}: {step.config[name]}" if possible else name
             yield Problem("OSI-V219", f"the REST channel cannot do {shown}", ("config", name), on_key=True, hint=_HINT)
+    for path, column in _filtered(step):
+        if column in PARAMETERS:
+            message = f'the REST channel has a parameter called "{column}", so it takes no condition on that column'
+            yield Problem("OSI-V219", message, ("config", *path), hint=_HINT)
+
+
+def _filtered(step: StepView) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """``(path, column)`` of every column that the step's config puts a condition on."""
+    where, incremental = step.config.get("where"), step.config.get("incremental")
+    for index, item in enumerate(where if isinstance(where, list) else ()):
+        if isinstance(item, Mapping) and isinstance(item.get("column"), str):
+            yield ("where", index, "column"), item["column"]
+    if isinstance(incremental, Mapping) and isinstance(incremental.get("cursor"), str):
+        yield ("incremental", "cursor"), incremental["cursor"]
 
 
 def rest_notes(step: StepView) -> list[str]:

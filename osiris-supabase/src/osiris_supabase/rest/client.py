@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from osiris_core import ConnectError, RunError
+from osiris_supabase.limits import PARAMETERS
 from osiris_supabase.settings import RestPlace
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def plain_name(name: str, what: str) -> str:
 
 def quoted(name: str) -> str:
     """A plain name for ``select``, ``order`` and ``on_conflict``."""
-    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else f'"{name}"'
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and name not in PARAMETERS else f'"{name}"'
 
 
 def key_role(key: str) -> str:
