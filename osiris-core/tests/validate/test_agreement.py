@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from osiris_core.cli.main import main
 
-EXAMPLES = int(os.environ.get("AGREEMENT_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("AGREEMENT_EXAMPLES", "15"))
 MODES = ("strict", "warn", "off")
 
 COPY: dict[str, Any] = {

@@ -183,7 +183,8 @@ def test_severity_is_decided_for_every_code_and_mode() -> None:
         decided = [severity(code.code, mode) for mode in ("strict", "warn", "off")]
         expected = {"catalog": ["error", "warning", "warning"], "advice": ["warning"] * 3}
         assert decided == expected.get(code.category, ["error"] * 3), code.code
-    assert severity("OSI-V999", "off") == "error", "a code of somebody else's refuses"
+    assert severity("ACME-1", "off") == "error", "a code of somebody else's refuses"
+    assert severity("ACME-1", "strict", "warning") == "warning", "unless they say otherwise"
 
 
 # -- the catalogue, live -------------------------------------------------------------------------------

@@ -179,7 +179,9 @@ class Draft:
         return {
             int(problem.path[1])
             for problem in self.problems
-            if problem.path[:1] == ("steps",) and problem.path[1:] and severity(problem.code, self.mode) == "error"
+            if problem.path[:1] == ("steps",)
+            and problem.path[1:]
+            and severity(problem.code, self.mode, problem.severity) == "error"
         }
 
     def by_id(self) -> dict[str, DraftStep]:

@@ -10,17 +10,20 @@ MODES = ("strict", "warn", "off")
 
 
 def category(code: str) -> Category:
-    """Category of a code; a code nobody registered (a plugin's own) counts as ``schema`` and refuses."""
+    """Category of a code; one that nobody registered (a plugin's own) counts as ``schema``."""
     known = CODES.get(code)
     return known.category if known else "schema"
 
 
-def severity(code: str, mode: str) -> Severity:
+def severity(code: str, mode: str, own: Severity = "error") -> Severity:
     """Severity of a problem under a validation mode (``strict``, ``warn`` or ``off``).
 
     Document, schema, safety and configuration problems always refuse. What is found only against the catalogue
-    refuses under ``strict`` and warns under ``warn``; under ``off`` nobody looks for it. Advice never refuses.
+    refuses under ``strict`` and warns under ``warn``; under ``off`` nobody looks for it. Advice never refuses. ``own``
+    is what a plugin asks for, and counts only for codes that are not registered.
     """
+    if code not in CODES:
+        return own
     kind = category(code)
     if kind == "advice" or (kind == "catalog" and mode != "strict"):
         return "warning"

@@ -59,11 +59,11 @@ def finished(problems: Iterable[Problem], document: Document, mode: str) -> list
     problems = list(problems)
     secrets = {problem.path for problem in problems if problem.code == "OSI-V301"}
     problems = [problem for problem in problems if problem.code == "OSI-V301" or problem.path not in secrets]
-    if any(severity(problem.code, mode) == "error" for problem in problems):
+    if any(severity(problem.code, mode, problem.severity) == "error" for problem in problems):
         problems = [problem for problem in problems if problem.code not in _CONSEQUENCES]
     unique: dict[tuple[object, ...], Problem] = {}
     for problem in problems:
-        done = _placed(problem, document, severity(problem.code, mode))
+        done = _placed(problem, document, severity(problem.code, mode, problem.severity))
         unique.setdefault((done.code, done.message, done.path, done.span), done)
     return sorted(unique.values(), key=_position)
 
