@@ -543,9 +543,10 @@ _code(
     example="DELETE FROM orders → SELECT * FROM orders",
 )
 _code(
-    "OSI-V305", "safety", "The SQL calls a function that is not allowed",
-    why="It reads files, opens connections, sleeps or changes state, around every check Osiris makes.",
-    mend="Read files and other systems with steps of their own, and name these in needs.",
+    "OSI-V305", "safety", "The SQL reaches for something that is not allowed",
+    why="It calls a function that is not known to be harmless, or reads a file or the server's own tables: "
+    "around every check Osiris makes.",
+    mend="Read files and other systems with steps of their own. Call a function of your own in a view, and read that.",
     example="FROM read_csv('/etc/passwd') → FROM orders",
 )
 _code(
@@ -1049,6 +1050,11 @@ _code(
     "OSI-R126", "run", "Ranges are read from snapshots of their own",
     why="Each range has its own connection; rows that change meanwhile may be seen in two states.",
     mend="Leave partition out when one state of the whole table matters.",
+)
+_code(
+    "OSI-R127", "run", "Nothing is encrypted",
+    why="The server offers no TLS and the connection does without, so the network sees rows and the login.",
+    mend="Give the server a certificate, and set ssl_mode to required or, better, verify_identity.",
 )
 
 # -- X: bugs -----------------------------------------------------------------------------------------------

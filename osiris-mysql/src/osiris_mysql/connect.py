@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from osiris_core import ConnectError, Connection
+from osiris_mysql.clear_text import auth_plugins, warn_unencrypted
 from osiris_mysql.faults import connecting
 
 if TYPE_CHECKING:
     import ssl
 
     import pymysql
+
+    from osiris_core import StepContext
 
 #: Seconds; the server gives up on a slow consumer after net_write_timeout (60 by default).
 PATIENCE = 86_400
@@ -39,13 +42,18 @@ _TLS_FILES = ("ssl_ca", "ssl_cert", "ssl_key")
 _OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0, 17)}
 
 
-def open_session(connection: Connection, *, writing: bool = False) -> pymysql.Connection[Any]:
+def open_session(
+    connection: Connection, *, writing: bool = False, context: StepContext | None = None
+) -> pymysql.Connection[Any]:
     """A connection whose session means the same on every server, in autocommit mode.
 
-    Times are UTC, text is utf8mb4, the server waits for a slow consumer. Raises ConnectError.
+    Times are UTC, text is utf8mb4, the server waits for a slow consumer. ``context`` is warned when nothing is
+    encrypted. Raises ConnectError.
     """
     with connecting(describe(connection)):
         session = connect(connection, writing=writing)
+        if context is not None:
+            warn_unencrypted(connection, encrypted=session._secure, context=context)
         refuse_old(session)
         with session.cursor() as cursor:
             cursor.execute("SELECT @@SESSION.sql_mode")
@@ -89,6 +97,7 @@ def arguments(connection: Connection) -> dict[str, Any]:
         "write_timeout": int(fields.get("read_timeout", 600)),
         "autocommit": True,
         "program_name": "osiris",
+        "auth_plugin_map": auth_plugins(connection),
     }
     if fields.get("unix_socket"):
         given["unix_socket"] = connection.text("unix_socket")

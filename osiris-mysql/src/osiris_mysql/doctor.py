@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from osiris_core import ConnectError, Connection, Finding
+from osiris_mysql.clear_text import on_this_machine
 from osiris_mysql.connect import arguments, open_session, product
 from osiris_mysql.faults import fault_of
 
@@ -98,8 +99,7 @@ def _tls(session: Any, connection: Connection) -> Finding:
         row = cursor.fetchone()
     if row is not None and row[1]:
         return Finding("tls", "ok", f"encrypted with {row[1]}")
-    host = connection.text("host")
-    if connection.fields.get("unix_socket") or host in ("localhost", "127.0.0.1", "::1"):
+    if on_this_machine(connection):
         return Finding("tls", "ok", "not encrypted, on this machine")
     return Finding(
         "tls", "warning", "not encrypted: rows and the login cross the network in the clear",

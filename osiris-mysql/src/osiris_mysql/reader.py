@@ -35,7 +35,7 @@ def open_reader(
     ``bulk=False`` takes the plain cursor, for comparison. Raises ConnectError before the first row; then
     RunError or DriftError. Closing the stream early cuts the connection, which ends the statement.
     """
-    session = open_session(connection)
+    session = open_session(connection, context=context)
     try:
         cursor = Cursor.of(config, context.state)
         what = f"reading @{connection.alias}.{config.get('table', 'query')}"

@@ -111,7 +111,7 @@ class MySQLWriter:
     # -- inside ------------------------------------------------------------------------------------------
     def _open(self) -> Any:
         if self._session is None:
-            self._session = open_session(self._connection, writing=True)
+            self._session = open_session(self._connection, writing=True, context=self._context)
         return self._session
 
     def _prepared(self, schema: pa.Schema) -> Target:
