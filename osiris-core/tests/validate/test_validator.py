@@ -307,6 +307,46 @@ def test_two_slips_to_one_key_are_not_mended_into_a_duplicate(own_shop: Any) -> 
     assert load(file.read_text()).problems == []
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        "sql: |\n        SELECT id,\n          {}\n        FROM {}",
+        'sql: "SELECT id, {} FROM {}"',
+        "sql: SELECT id, {} FROM {}",
+    ],
+    ids=["block", "quoted", "plain"],
+)
+def test_names_in_sql_are_mended_in_place(own_shop: Any, block: str) -> None:
+    text = (
+        COPY[: COPY.index("  - id: load")]
+        + """\
+  - id: orders
+    component: duckdb.table
+    mode: read
+    connection: "@shop"
+    config: {table: orders, columns: [id, total]}
+  - id: sums
+    component: duckdb.sql
+    mode: transform
+    needs: [orders]
+    config:
+      BLOCK
+  - id: file
+    component: file.table
+    mode: write
+    connection: "@files"
+    needs: [sums]
+    config: {table: sums.csv, write_mode: replace}
+"""
+    )
+    file: Path = own_shop.root / "faulty.yaml"
+    file.write_text(text.replace("BLOCK", block.format("totl", "ordrs")))
+    validation, done = mend(file, lambda: validate(file, own_shop.session, mode="strict"))
+    assert validation.ok
+    assert file.read_text() == text.replace("BLOCK", block.format("total", "orders"))
+    assert {one.code for one in done} == {"OSI-V150", "OSI-V213"}
+
+
 def test_syntax_is_mended_where_it_is_certain(own_shop: Any) -> None:
     file: Path = own_shop.root / "faulty.yaml"
     file.write_text(COPY.replace('"@ware"', "@ware").replace('"${params.least}"', "${params.least}"))

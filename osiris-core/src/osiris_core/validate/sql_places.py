@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from osiris_core.oml import Document
-from osiris_core.problems import Path, Span
+from osiris_core.problems import Fix, Path, Span
+
+_PLAIN = re.compile(r"\w+", re.ASCII)
 
 
 def span_in(document: Document, path: Path, text: str, start: int, end: int) -> Span | None:
@@ -22,6 +26,14 @@ def span_in(document: Document, path: Path, text: str, start: int, end: int) -> 
     if document.text[at : at + len(text)] == text:
         return document.span_at(at + start, at + max(end, start + 1))
     return document.span(path)
+
+
+def fix_in(document: Document, span: Span | None, name: str, meant: str | None) -> Fix | None:
+    """The edit that puts the name that is meant in place of ``name``, where that stands just there and is plain."""
+    if span is None or meant is None or not _PLAIN.fullmatch(name + meant):
+        return None
+    written = document.text[span.start_index : span.end_index]
+    return Fix(span.start_index, span.end_index, meant) if written == name else None
 
 
 def _in_block(document: Document, text: str, start: int, end: int, value_start: int) -> Span | None:

@@ -8,7 +8,7 @@ from osiris_core.errors import PluginError
 from osiris_core.problems import Path, Problem
 from osiris_core.sql import Select, SqlError, check_condition, parse_select
 from osiris_core.validate.draft import Draft, DraftStep
-from osiris_core.validate.sql_places import span_in
+from osiris_core.validate.sql_places import fix_in, span_in
 
 
 def check_sql(draft: Draft) -> None:
@@ -45,19 +45,22 @@ def _problems(step: DraftStep, path: Path, role: str, text: str, draft: Draft) -
 def _input_problems(step: DraftStep, where: Path, select: Select, draft: Draft) -> Iterator[Problem]:
     """A transform's tables are the steps it needs, no more and no fewer."""
     inputs = {need.lower(): need for need in step.needs}
+    ids = {other.id for other in draft.steps}
     read: set[str] = set()
     for table in select.tables():
         name = table.name.lower()
         if name in inputs and not table.schema:
             read.add(name)
             continue
-        if table.name in {other.id for other in draft.steps} and not table.schema:
+        other = table.name in ids and not table.schema
+        meant = None if other else step.suggest.certain(table.name, step.needs)
+        hint = step.suggest.hint(table.name, step.needs)
+        if other:
             hint = f"add it: needs: [{', '.join([*step.needs, table.name])}]"
-        else:
-            hint = step.suggest.hint(table.name, step.needs)
         span = span_in(draft.document, (*step.path, *where), select.text, table.start, table.end)
         message = f'the SQL reads "{table.name}", which is not among the steps it needs'
-        yield Problem("OSI-V150", message, where, hint=hint, span=span)
+        fix = fix_in(draft.document, span, table.name, meant)
+        yield Problem("OSI-V150", message, where, hint=hint, span=span, fix=fix)
     for index, need in zip(step.need_indexes, step.needs, strict=True):
         if need.lower() not in read and step.sound("needs", index):
             yield Problem("OSI-V151", f'the SQL does not read "{need}"', ("needs", index))

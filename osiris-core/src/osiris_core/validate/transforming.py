@@ -9,7 +9,7 @@ from osiris_core.problems import Path, Problem
 from osiris_core.sql import Select
 from osiris_core.validate.draft import Draft, DraftStep
 from osiris_core.validate.relations import UNKNOWN, Relation, relation_of_table
-from osiris_core.validate.sql_places import span_in
+from osiris_core.validate.sql_places import fix_in, span_in
 from osiris_core.validate.sql_relations import Resolver
 
 
@@ -67,7 +67,9 @@ def _missing_tables(step: DraftStep, path: Path, select: Select, names: _Names, 
         known = [item.name for item in names.catalog.tables]
         span = span_in(draft.document, (*step.path, "config", *path), select.text, *select.place(table))
         message = f'there is no table "{table.name}" behind {step.connection}'
-        yield Problem("OSI-V212", message, ("config", *path), hint=step.suggest.hint(table.name, known), span=span)
+        fix = fix_in(draft.document, span, table.name, step.suggest.certain(table.name, known))
+        hint = step.suggest.hint(table.name, known)
+        yield Problem("OSI-V212", message, ("config", *path), hint=hint, span=span, fix=fix)
 
 
 def _missing_columns(
@@ -78,4 +80,5 @@ def _missing_columns(
         span = span_in(draft.document, (*step.path, *where), select.text, *select.place(column))
         of = f' of "{column.table}"' if column.table else ""
         message = f'there is no column "{column.name}"{of} in what the SQL reads'
-        yield Problem("OSI-V213", message, where, hint=step.suggest.hint(column.name, known), span=span)
+        fix = fix_in(draft.document, span, column.name, step.suggest.certain(column.name, known))
+        yield Problem("OSI-V213", message, where, hint=step.suggest.hint(column.name, known), span=span, fix=fix)
