@@ -6,7 +6,7 @@ from importlib import import_module
 
 from osiris_core.drivers import Driver
 from osiris_core.errors import PluginError
-from osiris_core.problems import one_line
+from osiris_core.secrets import one_line
 
 
 def load_driver(target: str, what: str) -> Driver:

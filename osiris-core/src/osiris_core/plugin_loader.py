@@ -19,7 +19,8 @@ from typing import Any, Literal
 import pluggy
 
 from osiris_core import API_VERSION, hookspecs
-from osiris_core.problems import did_you_mean, one_line
+from osiris_core.problems import did_you_mean
+from osiris_core.secrets import one_line
 
 GROUP = "osiris"
 #: Comma list of the plugins that may load; empty means none but core's own. Unset means all.

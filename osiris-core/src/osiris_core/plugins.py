@@ -26,7 +26,8 @@ from osiris_core.plugin_loader import (
     load_into,
     policy_from_environment,
 )
-from osiris_core.problems import did_you_mean, one_line
+from osiris_core.problems import did_you_mean
+from osiris_core.secrets import one_line
 
 if TYPE_CHECKING:
     from osiris_core.catalog.model import Catalog, Scope

@@ -103,16 +103,3 @@ def closest(word: object, known: Iterable[object]) -> str | None:
     by_lower = {str(name).lower(): str(name) for name in known}
     matches = get_close_matches(str(word).lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[matches[0]] if matches else None
-
-
-def one_line(error: BaseException, limit: int = 300) -> str:
-    """``Type: message`` on one line, secrets masked, whatever the exception's ``__str__`` does."""
-    from osiris_core.secrets import Redactor
-
-    try:
-        # Masked before it is cut: of a secret that is cut in two, the net would not know the first half.
-        text = " ".join(Redactor.of_process().text(str(error)).split())
-    except Exception:
-        text = "(its message cannot be shown)"
-    text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return text if len(text) <= limit else text[: limit - 1] + "…"

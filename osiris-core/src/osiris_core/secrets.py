@@ -174,3 +174,14 @@ class SecretSource:
     def missing(self, names: Iterable[str]) -> list[str]:
         """Which of ``names`` have no value, sorted."""
         return sorted({name for name in names if self.get(name) is None})
+
+
+def one_line(error: BaseException, limit: int = 300) -> str:
+    """``Type: message`` on one line, secrets masked, whatever the exception's ``__str__`` does."""
+    try:
+        # Masked before it is cut: of a secret that is cut in two, the net would not know the first half.
+        text = " ".join(Redactor.of_process().text(str(error)).split())
+    except Exception:
+        text = "(its message cannot be shown)"
+    text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return text if len(text) <= limit else text[: limit - 1] + "…"
