@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from osiris_core import ConfigurationError, Connection, Redactor, Secret, first_line
 from osiris_core.dotenv import DotenvError, parse_dotenv
-from osiris_core.problems import one_line
-from osiris_core.secrets import SecretSource
+from osiris_core.secrets import SecretSource, one_line
 
 VALUE = "hunter2-canary"
 
