@@ -70,7 +70,8 @@ SELECT c.relname, c.relkind IN ('r', 'p', 'f') OR pg_relation_is_updatable(c.oid
            'format', format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE a.atttypid END, NULL),
            'nominal', format_type(a.atttypid, a.atttypmod), 'required', a.attnotnull,
            'maxLength', information_schema._pg_char_max_length(a.atttypid, a.atttypmod),
-           'default', pg_get_expr(d.adbin, d.adrelid), 'identity', a.attidentity <> '',
+           'default', CASE WHEN a.attidentity = 'd' THEN 'nextval(…)' WHEN a.attgenerated = 's' THEN NULL
+                           ELSE pg_get_expr(d.adbin, d.adrelid) END,
            'enum', (SELECT jsonb_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
            'comment', col_description(c.oid, a.attnum),
            'pk', EXISTS (SELECT 1 FROM pg_index i

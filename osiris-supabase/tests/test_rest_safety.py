@@ -295,7 +295,7 @@ def test_discovery_says_keys_types_and_references(
     assert a is not None and b is not None and v is not None
     assert a.primary_key == ("id",)
     assert [(c.name, c.arrow, c.osiris_type, c.nullable, c.has_default) for c in a.columns] == [
-        ("id", "int64", "", False, False),
+        ("id", "int64", "", False, True),
         ("at", "timestamp[us, tz=UTC]", "", False, True),
         ("m", "string", "enum", True, False),
         ("n", "string", "decimal", True, False),

@@ -140,7 +140,9 @@ def _relation(name: str, definition: Mapping[str, Any], writable: bool) -> Relat
 def _column(name: str, item: Mapping[str, Any], required: bool) -> PgColumn:
     shown = str(item.get("format", "text"))
     base = _BASES.get(shown, "")
-    # PostgREST calls a column required when it is NOT NULL; those with a default are told apart by it.
+    # PostgREST calls a column required when it is NOT NULL and says nothing of GENERATED ALWAYS AS IDENTITY, so that
+    # a whole number in the primary key may be one.
+    may_count = base in ("int2", "int4", "int8") and _PRIMARY_KEY in item.get("description", "")
     return PgColumn(
         name=name,
         type=f"{shown}({item['maxLength']})" if "maxLength" in item else shown,
@@ -151,7 +153,7 @@ def _column(name: str, item: Mapping[str, Any], required: bool) -> PgColumn:
         nullable=not required,
         generated=False,
         identity="",
-        has_default="default" in item,
+        has_default="default" in item or may_count,
         case_insensitive=base == "citext",
         equality=True,
         collation="",
