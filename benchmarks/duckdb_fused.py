@@ -163,7 +163,8 @@ def main() -> int:
     options = parser.parse_args()
     rows, repeat = (1_000_000, 3) if options.short else (options.rows, options.repeat)
     formats = [options.format] if options.format else ["parquet", "csv"]
-    return 0 if all([measure(rows, repeat, file_format) for file_format in formats]) else 1
+    within = [measure(rows, repeat, file_format) for file_format in formats]
+    return 0 if all(within) else 1
 
 
 if __name__ == "__main__":
