@@ -21,7 +21,7 @@ MODULE_LINES = 400
 FUNCTION_LINES = 60
 
 
-def tests_of_the_repository() -> list[Path]:
+def modules_of_tests() -> list[Path]:
     """Every test module but this one, which names what it looks for."""
     return [path for path in files_of_the_repository() if "tests" in path.parts and path != Path(__file__)]
 
@@ -71,7 +71,7 @@ def test_the_hook_says_what_it_takes_and_what_a_failure_does(hook: str) -> None:
 def test_a_test_implements_or_calls_the_hook(hook: str) -> None:
     method = hook.removeprefix("osiris_")
     used = re.compile(rf"\b{hook}\b|plugins\.{method}\(")
-    assert any(used.search(path.read_text("utf-8")) for path in tests_of_the_repository() if path.suffix == ".py")
+    assert any(used.search(path.read_text("utf-8")) for path in modules_of_tests() if path.suffix == ".py")
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -92,7 +92,7 @@ def test_no_test_is_skipped() -> None:
     skips = re.compile(r"pytest\.skip\(|mark\.skip|mark\.xfail|importorskip|unittest\.skip")
     found = [
         f"{path.relative_to(ROOT)}:{number}"
-        for path in tests_of_the_repository()
+        for path in modules_of_tests()
         if path.suffix == ".py"
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
         if skips.search(line)
