@@ -599,6 +599,50 @@ def test_checksum_finds_what_is_different(shop, monkeypatch):
     assert shop.sql("SELECT count(*) FROM people") == [(0,)]
 
 
+@pytest.mark.parametrize("write_mode", ["append", "replace"])
+def test_checksum_of_append_and_replace_compares_contents(shop, monkeypatch, write_mode):
+    from osiris_duckdb import verification
+
+    shop.sql("CREATE TABLE people (id BIGINT, name VARCHAR); INSERT INTO people VALUES (9, 'z')")
+    config = {"table": "people", "write_mode": write_mode, "verify": "checksum"}
+    assert shop.write(config, PEOPLE, PEOPLE).written == 6
+    expected = 6 + (write_mode == "append")
+    assert shop.sql("SELECT count(*) FROM people") == [(expected,)]
+    real = verification.one
+
+    def altered(connection, sql, parameters=None):
+        return real(
+            connection, sql.replace('SELECT "id", "name" FROM temp', "SELECT \"id\", 'x' FROM temp"), parameters
+        )
+
+    monkeypatch.setattr(verification, "one", altered)
+    with pytest.raises(RunError, match="checksums differ"):
+        shop.write(config, PEOPLE)
+    assert shop.sql("SELECT count(*) FROM people") == [(expected,)]
+
+
+@pytest.mark.parametrize("write_mode", ["append", "merge", "replace"])
+def test_a_million_rows_arrive(shop, write_mode):
+    """More than row groups and vectors hold at once; counted by reading them, not from what DuckDB notes."""
+    from osiris_core.data import BatchStream
+
+    schema = pa.schema([("id", pa.int64()), ("name", pa.string())])
+
+    def rows():
+        for start in range(0, 1_000_000, 30_000):
+            ids = range(start, min(start + 30_000, 1_000_000))
+            yield pa.record_batch([pa.array(ids, pa.int64()), pa.array([f"n{n}" for n in ids])], schema=schema)
+
+    shop.sql("CREATE TABLE people AS SELECT -1 - range AS id, 'old' AS name FROM range(300000)")
+    config = {"table": "people", "write_mode": write_mode} | ({"merge_keys": ["id"]} if write_mode == "merge" else {})
+    assert shop.write(config, BatchStream(schema, rows())).written == 1_000_000
+    found = shop.sql("SELECT count(DISTINCT id), sum(id), count(name) FROM people WHERE name = 'n' || id")
+    assert found == [(1_000_000, 499_999_500_000, 1_000_000)]
+    assert shop.sql("SELECT count(DISTINCT id) FROM people WHERE id < 0") == [
+        (0 if write_mode == "replace" else 300_000,)
+    ]
+
+
 # -- other users of the file -------------------------------------------------------------------------------
 _HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
 

@@ -63,6 +63,18 @@ def test_scans_are_counted_through_with(shop):
     assert count("SELECT (SELECT 1 FROM a), (SELECT 2 FROM a)") == {"a": 2}
 
 
+def test_a_big_input_that_is_used_twice_is_all_there(shop):
+    def rows():
+        for start in range(0, 600_000, 30_000):
+            yield pa.record_batch({"id": pa.array(range(start, start + 30_000), pa.int64())})
+
+    data = BatchStream(pa.schema([("id", pa.int64())]), rows())
+    result = shop.transform(
+        "SELECT count(*) AS n, sum(a.id) AS s FROM input AS a JOIN input AS b USING (id)", input=data
+    )
+    assert result.to_pylist() == [{"n": 600_000, "s": Decimal(600_000 * 599_999 // 2)}]
+
+
 def test_parameters_are_values(shop):
     evil = "x'; DROP TABLE orders; --"
     result = shop.transform(

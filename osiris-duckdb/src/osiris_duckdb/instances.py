@@ -82,7 +82,7 @@ def literal(text: str) -> str:
 
 
 def one(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None) -> Any:
-    """The first row of a statement's result, or None. The result is always taken to its end: DuckDB 2 insists."""
+    """The first row of a statement's result, or None. The result is always taken to its end: DuckDB insists."""
     rows = connection.execute(sql, parameters or None).fetchall()
     return rows[0] if rows else None
 

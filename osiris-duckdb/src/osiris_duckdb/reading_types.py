@@ -69,7 +69,6 @@ _SPECIAL = {
     "HUGEINT": ReadType(_TEXT, "string", "decimal"),
     "UHUGEINT": ReadType(_TEXT, "string", "decimal"),
     "BIGNUM": ReadType(_TEXT, "string", "decimal"),
-    "VARINT": ReadType(_TEXT, "string", "decimal"),
     # Arrow counts an interval's time in nanoseconds, DuckDB in microseconds: beyond 292 years it would wrap.
     "INTERVAL": ReadType(
         "CASE WHEN abs(hour({0})) < 2562047 THEN {0} "

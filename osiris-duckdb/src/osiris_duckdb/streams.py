@@ -75,10 +75,6 @@ def arrow_schema(columns: Sequence[Column], storage: pa.Schema) -> pa.Schema:
 
 def open_batches(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any, rows: int) -> pa.RecordBatchReader:
     """Run ``sql`` and stream its result; nothing is materialised. Raises duckdb.Error."""
-    if hasattr(connection, "fetch_record_batch"):  # DuckDB 1.x
-        old: Any = connection
-        batches: pa.RecordBatchReader = old.execute(sql, parameters or None).fetch_record_batch(rows)
-        return batches
     relation = connection.sql(sql, params=parameters or None)
     reader: pa.RecordBatchReader = relation.to_arrow_reader(rows)
     return reader

@@ -27,11 +27,12 @@ from osiris_core import (
 )
 from osiris_core.data import field as arrow_field
 from osiris_duckdb import ledger
-from osiris_duckdb.instances import INSTANCES, Lease, database_path, interrupter, one
+from osiris_duckdb.instances import INSTANCES, Lease, database_path, interrupter, one, quote
 from osiris_duckdb.intake import Intake, own_source
 from osiris_duckdb.merging import STAGE, merge
 from osiris_duckdb.streams import Source
 from osiris_duckdb.target import Target, prepare
+from osiris_duckdb.verification import move_staged
 
 _VIEW = "_osiris_rows"
 _LOCK_POLL_SECONDS = 0.1
@@ -169,7 +170,7 @@ class TableWriter:
 
     @property
     def _is_staged(self) -> bool:
-        return bool(self._config["write_mode"] == "merge")
+        return bool(self._config["write_mode"] == "merge" or self._config.get("verify") == "checksum")
 
     def _take_table(self) -> None:
         if not self._path.is_file() and self._config.get("create", "never") != "if_missing":
@@ -197,9 +198,10 @@ class TableWriter:
         """Before the first row: the staging table, or an emptied target."""
         connection = self._connection
         if self._is_staged:
-            columns = target.columns_sql()
-            connection.execute(f"CREATE TEMP TABLE {STAGE} AS SELECT {columns} FROM {target.sql} LIMIT 0")
-        elif self._config["write_mode"] == "replace":
+            # Not CREATE … AS … LIMIT 0: DuckDB 2.0.0 loses a million rows that are inserted into such a table.
+            columns = ", ".join(f"{quote(name)} {target.columns[name].type}" for name in target.names)
+            connection.execute(f"CREATE TEMP TABLE {STAGE} ({columns})")
+        if self._config["write_mode"] == "replace":
             row = one(connection, f"DELETE FROM {target.sql}")
             self._deleted = int(row[0]) if row else 0
         self._before = self._count(target)
@@ -207,7 +209,7 @@ class TableWriter:
     def _finish(self, connection: duckdb.DuckDBPyConnection) -> CommitResult:
         if self._target is None:
             return CommitResult(0)
-        if self._is_staged:
+        if self._config["write_mode"] == "merge":
             merged = merge(connection, self._target, self._config, self._rows)
             return CommitResult(
                 merged.rows,
@@ -215,6 +217,8 @@ class TableWriter:
                 unchanged=merged.unchanged,
                 deleted=merged.deleted,
             )
+        if self._is_staged:
+            move_staged(connection, self._target, STAGE, self._config["table"])
         if self._config.get("verify", "count") != "none":
             grown = self._count(self._target) - self._before
             if grown != self._rows:
