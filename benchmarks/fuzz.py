@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[1]
 SECONDS = 1.0
 MEGABYTES = 300
 _PIECES = [
-    "&a ", "*a", "!!str ", "<<: ", "---\n", "...\n", "%TAG ! x\n", "? ", ": ", "- ", "[", "]", "{", "}", ", ", "#", "|\n  ",
+    "&a ", "*a", "!!str ", "<<: ",
+    "---\n", "...\n", "%TAG ! x\n", "? ", ": ", "- ", "[", "]", "{", "}", ", ", "#", "|\n  ",
     ">-\n  ", '"', "'", "\\", "\\x41", "\t", "\n", "\r\n", "\x85", "\u2028", "\ufeff", "\ud800", "\x00", "😀", "é", "@",
     "`", "%", "~", "null", "true", ".inf", "1e999", "0x", "9" * 500, "${params.x}", "password: x", "key: ", "x://a:b@c",
     "eyJhbGciOiJIUzI1NiJ9.e30.x", "$ref: '#/$defs/a'", "type: object", "pattern: '(a+)+$'", "oneOf: []",
