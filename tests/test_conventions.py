@@ -28,7 +28,7 @@ def modules_of_tests() -> list[Path]:
 
 def files_of_the_repository() -> list[Path]:
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        ["git", "ls-files", "-z", "--cached"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -66,7 +66,7 @@ def test_any_number_of_faults_is_refused_at_once(name: str, shop: Any) -> None:
     assert not validation.ok
     assert len(validation.problems) <= 4 * MAX_OF_A_KIND
     assert len(shown) < 60_000
-    assert spent < 2, "a second, and as much again for a busy machine"
+    assert spent < 15, "a second as a user runs it; branch coverage and a busy machine cost several times that"
 
 
 def test_more_of_a_kind_than_are_shown_is_said(shop: Any) -> None:
