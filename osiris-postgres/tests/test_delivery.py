@@ -366,6 +366,11 @@ def test_without_the_right_to_make_the_ledger_the_error_has_the_ddl(
         few.write("t", people([1]), create="never")
     assert (caught.value.exit_code, caught.value.code) == (5, "OSI-C044")
     assert connector.rows("t") == []
+    # One that is there and closed to the user is no better.
+    connector.write("other", people([1]))
+    with pytest.raises(OsirisError, match="_osiris_commits") as closed:
+        few.write("t", people([1]), create="never")
+    assert closed.value.hint == caught.value.hint
     # What the hint says, its owner runs; then the write works.
     ddl = caught.value.hint.removeprefix("let its owner run: ")
     assert ddl.startswith('CREATE TABLE IF NOT EXISTS "public"."_osiris_commits"')

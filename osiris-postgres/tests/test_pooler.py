@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from osiris_core.testing import Connector, people, stream_of
-from osiris_core.testing.servers import PostgresDatabase
+from osiris_core.testing.servers import PostgresDatabase, PostgresServer, pgbouncer
 
 
 def test_many_clients_share_few_sessions(pooled: Connector) -> None:
@@ -98,6 +99,18 @@ def test_statement_timeout_is_that_of_the_connection_and_none_by_default(
     fault = short.driver.map_error(caught.value)
     assert fault is not None
     assert fault.code == "OSI-R024"
+
+
+def test_a_pooler_in_session_mode(
+    postgres_server: PostgresServer, postgres_database: PostgresDatabase, tmp_path: Path
+) -> None:
+    with pgbouncer(postgres_server, pool_mode="session") as port:
+        fields = {**postgres_database.fields, "host": "127.0.0.1", "port": port}
+        through = Connector("postgres.table", fields, tmp_path)
+        name = through.seed(people([1]), keys=["id"])
+        through.write(name, people([1, 2], label="new"), "merge", merge_keys=["id"])
+        through.write(name, people([3]), "append")
+        assert [row["name"] for row in through.rows(name)] == ["new1", "new2", "n3"]
 
 
 def test_doctor_says_that_a_pooler_is_fine(pooled: Connector, connector: Connector) -> None:

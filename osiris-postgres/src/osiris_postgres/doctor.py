@@ -156,9 +156,10 @@ def _temporary(connection: psycopg.Connection[Any]) -> Finding:
 
 def _ledger(connection: psycopg.Connection[Any], place: Place) -> Finding:
     ledger = Ledger(connection, place)
-    if ledger.usable():
+    standing = ledger.standing()
+    if standing.usable:
         return Finding("permission", "ok", f"the ledger {ledger.table} can be kept")
-    error = ledger.missing_right()
+    error = ledger.missing_right(standing)
     return Finding("permission", "warning", f"{error.message}; reading works", error.hint)
 
 

@@ -75,7 +75,7 @@ class PostgresTable(Driver):
         place = self.place(connection)
         with connect(place) as session:
             ledger = Ledger(session, place)
-            return ledger.prune(older_than_days) if ledger.exists() else 0
+            return ledger.prune(older_than_days) if ledger.standing().table_exists else 0
 
     # -- data plane ----------------------------------------------------------------------------------
     def open_reader(

@@ -44,6 +44,30 @@ class Entry:
         return {"run_key": self.run_key, "pipeline": self.pipeline, "step": self.step, "table": self.table}
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a user stands with the ledger."""
+
+    schema_exists: bool
+    table_exists: bool
+    usable: bool
+    user: str
+
+
+#: From the catalogue alone: names of a schema that is closed to the user would be an error.
+_STANDING = """
+SELECT n.oid IS NOT NULL, c.oid IS NOT NULL,
+       CASE WHEN n.oid IS NULL THEN has_database_privilege(current_database(), 'CREATE')
+            WHEN c.oid IS NULL THEN has_schema_privilege(n.oid, 'CREATE')
+            ELSE has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+                 AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') END,
+       current_user::text
+FROM (SELECT 1) AS one
+LEFT JOIN pg_namespace n ON n.nspname = %(schema)s
+LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = %(table)s
+"""
+
+
 class Ledger:
     """The ledger of one place; every method runs inside the caller's transaction unless it says otherwise.
 
@@ -56,69 +80,57 @@ class Ledger:
         self._place = place
         self.table = qualified(place.ledger_schema, LEDGER_TABLE)
 
-    def exists(self) -> bool:
-        """Whether the table is there (and visible to this user)."""
-        row = self._connection.execute("SELECT to_regclass(%s) IS NOT NULL", (self.table,)).fetchone()
-        return bool(row and row[0])
-
     def ensure(self) -> None:
         """Make the table when it is missing, in a transaction of its own.
 
-        Raises ConnectError (OSI-C044) with the DDL when the user may not.
+        Raises ConnectError (OSI-C044) with the statements for its owner when the user may not make or use it.
         """
         import psycopg.errors
 
         with self._connection.transaction():
-            if self.exists():
-                return
+            standing = self.standing()
+        if not standing.usable:
+            raise self.missing_right(standing)
+        if standing.table_exists:
+            return
         try:
-            with self._connection.transaction():
-                # Two first runs at once would both try; CREATE ... IF NOT EXISTS alone still collides.
-                key = lock_key(self._place.ledger_schema, LEDGER_TABLE)
-                self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (key,))
-                for statement in self.ddl():
-                    self._connection.execute(statement)
+            self._create(standing)
         except psycopg.errors.InsufficientPrivilege as error:
-            raise self.missing_right() from error
+            raise self.missing_right(standing) from error
 
-    def usable(self) -> bool:
-        """Whether this user can keep it: use the one that is there, or make one."""
-        if self.exists():
-            sql = "SELECT has_table_privilege(%s, 'SELECT') AND has_table_privilege(%s, 'INSERT')"
-            row = self._connection.execute(f"{sql} AND has_table_privilege(%s, 'UPDATE')", (self.table,) * 3).fetchone()
-        elif self._schema_is_missing():
-            sql = "SELECT has_database_privilege(current_database(), 'CREATE')"
-            row = self._connection.execute(sql).fetchone()
-        else:
-            sql = "SELECT has_schema_privilege(%s, 'CREATE')"
-            row = self._connection.execute(sql, (self._place.ledger_schema,)).fetchone()
-        return bool(row and row[0])
+    def standing(self) -> Standing:
+        """What there is of the ledger, and whether this user can keep it. One query."""
+        values = {"schema": self._place.ledger_schema, "table": LEDGER_TABLE}
+        row = self._connection.execute(_STANDING, values).fetchone()
+        assert row is not None
+        return Standing(*row)
 
-    def ddl(self) -> list[str]:
+    def _create(self, standing: Standing) -> None:
+        with self._connection.transaction():
+            # Two first runs at once would both try; CREATE ... IF NOT EXISTS alone still collides.
+            key = lock_key(self._place.ledger_schema, LEDGER_TABLE)
+            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (key,))
+            for statement in self.ddl(standing):
+                self._connection.execute(statement)
+
+    def ddl(self, standing: Standing) -> list[str]:
         """The statements that make the ledger."""
-        schema = self._place.ledger_schema
         statements = [f"CREATE TABLE IF NOT EXISTS {self.table} {_COLUMNS}"]
-        if self._schema_is_missing():
-            statements.insert(0, f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+        if not standing.schema_exists:
+            statements.insert(0, f"CREATE SCHEMA IF NOT EXISTS {quote(self._place.ledger_schema)}")
         if self._place.hide_ledger:
             statements.append(f"ALTER TABLE {self.table} ENABLE ROW LEVEL SECURITY")
         return statements
 
-    def _schema_is_missing(self) -> bool:
-        sql = "SELECT NOT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = %s)"
-        row = self._connection.execute(sql, (self._place.ledger_schema,)).fetchone()
-        return bool(row and row[0])
-
-    def missing_right(self) -> ConnectError:
+    def missing_right(self, standing: Standing) -> ConnectError:
         """The error for a user who may neither make nor use the ledger, with what its owner has to run."""
-        user = str(self._place.keywords["user"])
         statements = [
-            *self.ddl(),
-            f"GRANT USAGE ON SCHEMA {quote(self._place.ledger_schema)} TO {quote(user)}",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {self.table} TO {quote(user)}",
+            *self.ddl(standing),
+            f"GRANT USAGE ON SCHEMA {quote(self._place.ledger_schema)} TO {quote(standing.user)}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {self.table} TO {quote(standing.user)}",
         ]
         return ConnectError(
-            f"user {user} may not create or use the ledger {self.table}, without which a write could happen twice",
+            f"user {standing.user} may not keep the ledger {self.table}, without which a write could happen twice",
             code="OSI-C044",
             hint="let its owner run: " + "; ".join(" ".join(sql.split()) for sql in statements) + ";",
         )
