@@ -1,195 +1,135 @@
-"""Evaluate authoring with a real model: every frozen request is answered, run and compared by table, not by text.
+"""Evaluate authoring with real models: every frozen request is answered, run and compared by table, not by text.
 
-    python benchmarks/authoring/evaluate.py --base-url URL [--half 1|2] [--only ID,ID] [--json FILE] [--freeform]
+    python benchmarks/authoring/evaluate.py --models [--json FILE [--resume]] [--freeform-sample 22]
 
-Verdicts: right, declined (refused or asked) where that is right; evaded (asked although it can be answered); failed (no
-valid pipeline); silently_wrong (a pipeline that ran and left another table, or that should not have been written).
+Three ways: ``ours`` with the 1.5 B model, ``ours-small`` with a 270 M one, and ``freeform``, where the 1.5 B model
+writes the YAML itself. ``--models`` starts both models' servers (``--model-python`` has xllamacpp); or name running
+ones with ``--base-url`` and ``--small-base-url``. FILE is written after every request and continued by ``--resume``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from frozen import Request, differing_rows, load_requests, make_project
+from frozen import Request, load_requests
+from judge import Verdict
+from models import model_server
+from report import broken, table
+from ways import Bench
 
-from osiris_core import Session
-from osiris_llm.author import Author
-from osiris_llm.chat import validator
-from osiris_llm.providers.openai import CompatibleProvider
-
-NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-
-
-@dataclass
-class Verdict:
-    id: str
-    kind: str
-    lang: str
-    verdict: str
-    status: str
-    attempts: int
-    prompt_tokens: int
-    output_tokens: int
-    seconds: float
-    own_milliseconds: float
-    detail: str
-    notes: list[str] = field(default_factory=list)
-    oml: str = ""
+#: Each way and the model it asks.
+WAYS = {"ours": "large", "ours-small": "small", "freeform": "large"}
 
 
-class Timed:
-    """A provider that remembers how long it was waited for, so that the rest is our own time."""
+class Results:
+    """Verdicts by way, kept in a file after every request."""
 
-    def __init__(self, provider: CompatibleProvider) -> None:
-        self._provider = provider
-        self.name, self.model, self.limits = provider.name, provider.model, provider.limits
-        self.seconds = 0.0
-        self.first_texts: list[str] = []
+    def __init__(self, path: Path | None, *, resume: bool) -> None:
+        self.ways: dict[str, list[Verdict]] = {way: [] for way in WAYS}
+        self._path = path
+        if path is not None and resume and path.exists():
+            for way, verdicts in json.loads(path.read_text("utf-8")).items():
+                self.ways[way] = [Verdict(**verdict) for verdict in verdicts]
 
-    def complete(self, messages: Any, schema: Any, *, timeout: float = 60.0) -> Any:
-        started = time.perf_counter()
-        try:
-            answer = self._provider.complete(messages, schema, timeout=600)
-            self.first_texts.append(answer.text)
-            return answer
-        finally:
-            self.seconds += time.perf_counter() - started
+    def has(self, way: str, request: Request) -> bool:
+        return any(verdict.id == request.id for verdict in self.ways[way])
 
-
-def answer(request: Request, provider: CompatibleProvider, template: Path, scratch: Path) -> Verdict:
-    project = scratch / request.id
-    shutil.copytree(template, project)
-    session = Session.open(project, validation_mode="strict")
-    _ = session.catalogs, session.plugins
-    timed = Timed(provider)
-    author = Author(session, timed, validator(session), now=lambda: NOW, comments=request.comments)
-    started = time.perf_counter()
-    result = author.write(request.text)
-    seconds = time.perf_counter() - started
-    verdict, detail = judge(request, result.status, result.oml, project)
-    return Verdict(
-        request.id,
-        request.kind,
-        request.lang,
-        verdict,
-        result.status,
-        result.attempts,
-        result.usage.prompt_tokens,
-        result.usage.output_tokens,
-        round(seconds, 2),
-        round((seconds - timed.seconds) * 1000, 1),
-        detail or result.message or "; ".join(result.problems)[:200],
-        list(result.notes),
-        result.oml,
-    )
+    def add(self, way: str, verdict: Verdict) -> None:
+        self.ways[way].append(verdict)
+        if self._path is None:
+            return
+        text = json.dumps({w: [asdict(v) for v in vs] for w, vs in self.ways.items()}, indent=1, ensure_ascii=False)
+        partial = self._path.with_suffix(".part")
+        partial.write_text(text, "utf-8")
+        partial.replace(self._path)
 
 
-def judge(request: Request, status: str, oml: str, project: Path) -> tuple[str, str]:
-    """The verdict, by running what was written and comparing tables."""
-    if not request.tables:
-        return ("silently_wrong", "should have declined") if status == "written" else _declined(status)
-    if status in ("cannot", "question"):
-        return "evaded", ""
-    if status == "failed":
-        return "failed", ""
-    (project / "p.yaml").write_text(oml)
-    run = subprocess.run(
-        [sys.executable, "-m", "osiris_core", "run", "p.yaml", "--json"],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OSIRIS_PLUGINS": "duckdb"},
-    )
-    if run.returncode != 0:
-        return "failed", f"run exited {run.returncode}: {run.stderr[-200:]}"
-    for table, sql in request.tables.items():
-        differing = differing_rows(project, request.connections, table, sql)
-        if differing != 0:
-            return "silently_wrong", f"{table}: {'other columns' if differing is None else f'{differing} rows differ'}"
-    if "incremental" in request.expect and f"cursor: {request.expect['incremental']}" not in oml:
-        return "silently_wrong", "not incremental"
-    return "right", ""
+def sample(requests: list[Request], count: int) -> list[Request]:
+    """``count`` of the requests, evenly from those sorted by kind; always the same ones."""
+    if not 0 < count < len(requests):
+        return requests
+    by_kind = sorted(requests, key=lambda request: (request.kind, request.id))
+    return [by_kind[(2 * place + 1) * len(by_kind) // (2 * count)] for place in range(count)]
 
 
-def _declined(status: str) -> tuple[str, str]:
-    return ("declined", "") if status in ("cannot", "question") else ("failed", "")
+def run_way(
+    way: str, answer: Callable[[Request], Verdict], requests: list[Request], results: Results, limit: float
+) -> None:
+    """Answer what is not answered yet, until the seconds are over."""
+    # Requests about the same databases follow each other: the prompt's start stays in the model's cache.
+    ordered = sorted(requests, key=lambda request: (request.connections, request.comments))
+    until = time.monotonic() + limit if limit else float("inf")
+    for number, request in enumerate(ordered, 1):
+        if results.has(way, request):
+            continue
+        if time.monotonic() > until:
+            print(f"{way}: {limit:.0f} s are over; --resume goes on", flush=True)
+            return
+        verdict = answer(request)
+        results.add(way, verdict)
+        what = f"{number:2}/{len(ordered)} {way:10} {verdict.id} {verdict.lang} {verdict.kind:11} {verdict.verdict:14}"
+        figures = f"{verdict.seconds:6.1f}s {verdict.own_milliseconds:6.1f}ms {verdict.lines_to_edit:3} lines"
+        print(f"{what} {figures}  {verdict.detail[:100]}", flush=True)
 
 
-def summary(verdicts: list[Verdict], valid_first: int) -> dict[str, Any]:
-    answerable = [
-        v
-        for v in verdicts
-        if v.verdict in ("right", "evaded", "failed", "silently_wrong") and v.detail != "should have declined"
-    ]
-    impossible = [v for v in verdicts if v.verdict == "declined" or v.detail == "should have declined"]
-    moves = [v for v in answerable if v.kind != "sql"]
-    sql = [v for v in answerable if v.kind == "sql"]
-    right = [v for v in answerable if v.verdict == "right"]
-    return {
-        "requests": len(verdicts),
-        "verdicts": dict(Counter(v.verdict for v in verdicts)),
-        "valid at first try": f"{valid_first} of {len(verdicts)}",
-        "moves executed right": _share([v for v in moves if v.verdict == "right"], moves),
-        "sql executed right": _share([v for v in sql if v.verdict == "right"], sql),
-        "answerable answered": _share([v for v in answerable if v.verdict != "evaded"], answerable),
-        "impossible or ambiguous declined": _share([v for v in impossible if v.verdict == "declined"], impossible),
-        "silently wrong": _share([v for v in verdicts if v.verdict == "silently_wrong"], verdicts),
-        "median prompt tokens": statistics.median(v.prompt_tokens for v in verdicts),
-        "median output tokens": statistics.median(v.output_tokens for v in verdicts),
-        "median seconds": statistics.median(v.seconds for v in verdicts),
-        "median own milliseconds": statistics.median(v.own_milliseconds for v in verdicts),
-        "right": len(right),
-    }
-
-
-def _share(part: list[Verdict], whole: list[Verdict]) -> str:
-    return f"{len(part)} of {len(whole)} ({100 * len(part) / max(1, len(whole)):.0f} %)"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--base-url", required=True)
-    parser.add_argument("--half", choices=("1", "2"))
-    parser.add_argument("--only", default="")
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
-    only = {name for name in args.only.split(",") if name}
+def main() -> int:
+    args = _parser().parse_args()
+    ids = {name for name in args.only.split(",") if name}
     requests = [
-        r
-        for r in load_requests()
-        if (not only or r.id in only) and (not args.half or r.id[0] == "ab"[int(args.half) - 1])
+        request
+        for request in load_requests()
+        if (not ids or request.id in ids) and (not args.half or request.id[0] == "ab"[int(args.half) - 1])
     ]
-    provider = CompatibleProvider(base_url=args.base_url)
-    verdicts: list[Verdict] = []
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
-        for request in requests:
-            template = scratch / ("template-" + "-".join(request.connections))
-            if not template.exists():
-                make_project(template, request.connections)
-            verdict = answer(request, provider, template, scratch)
-            verdicts.append(verdict)
-            took = f"{verdict.seconds:6.1f}s {verdict.own_milliseconds:6.1f}ms"
-            kind = f"{verdict.id} {verdict.lang} {verdict.kind:11} {verdict.verdict:14}"
-            print(f"{kind} {took}  {verdict.detail[:110]}", flush=True)
-    first = sum(verdict.attempts == 1 and verdict.status != "failed" for verdict in verdicts)
-    print(json.dumps(summary(verdicts, first), indent=2))
-    if args.json:
-        args.json.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1, ensure_ascii=False))
+    results = Results(args.json, resume=args.resume)
+    with tempfile.TemporaryDirectory() as scratch:
+        bench = Bench(Path(scratch))
+        for way in args.way or WAYS:
+            with ExitStack() as stack:
+                base_url = _base_url(WAYS[way], args, stack)
+                ask = bench.freeform if way == "freeform" else bench.ours
+                chosen = sample(requests, args.freeform_sample) if way == "freeform" else requests
+                run_way(way, lambda request: ask(request, base_url), chosen, results, args.limit_seconds)  # noqa: B023
+    print(table(results.ways))
+    missed = broken(results.ways) if results.ways["ours"] else []
+    print(*(f"missed: {bound}" for bound in missed), sep="\n")
+    return 1 if missed else 0
+
+
+def _base_url(model: str, args: argparse.Namespace, stack: ExitStack) -> str:
+    given = {"large": args.base_url, "small": args.small_base_url}[model]
+    if given:
+        return str(given)
+    if not args.models:
+        raise SystemExit(f"no address for the {model} model: give --models, --base-url or --small-base-url")
+    weights = {"large": args.weights, "small": args.small_weights}[model]
+    return stack.enter_context(model_server(args.model_python, weights or model))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Evaluate authoring with real models.")
+    parser.add_argument("--models", action="store_true", help="start the models' servers")
+    parser.add_argument("--model-python", default=sys.executable, help="an interpreter that has xllamacpp")
+    parser.add_argument("--weights", default="", help="a file of weights instead of the installed 1.5 B model")
+    parser.add_argument("--small-weights", default="", help="a file of weights instead of the installed 270 M model")
+    parser.add_argument("--base-url", default="", help="a running server of the larger model")
+    parser.add_argument("--small-base-url", default="", help="a running server of the smaller model")
+    parser.add_argument("--way", action="append", choices=tuple(WAYS), help="only this way (may be repeated)")
+    parser.add_argument("--only", default="", metavar="ID,ID", help="only these requests")
+    parser.add_argument("--half", choices=("1", "2"), help="only one half of the requests")
+    parser.add_argument("--freeform-sample", type=int, default=0, metavar="N", help="N requests for the free-form way")
+    parser.add_argument("--limit-seconds", type=float, default=0, help="stop a way after so many seconds")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the verdicts here, after every request")
+    parser.add_argument("--resume", action="store_true", help="go on where FILE ends")
+    return parser
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

