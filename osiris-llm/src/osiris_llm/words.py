@@ -16,7 +16,9 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 MODES: dict[str, tuple[str, ...]] = {
-    "append": _words("append|add |insert|prid|pripoj|anhang|hinzufug|anfug|anad|agreg|ajout|acrescent|adicion|追加"),
+    "append": _words(
+        "append|add |insert|prid|pripoj|anhang|hange |hinzufug|anfug|fuge |anad|agreg|ajout|acrescent|adicion|追加"
+    ),
     "merge": _words("merge|upsert|slouc|slou|zusammenfuhr|fusion|combin|mescl|マージ|統合"),
     "replace": _words(
         "replac|overwrit|refresh|nahrad|prepis|ersetz|uberschreib|reempla|sobrescrib|remplac|ecras|substitu|"
