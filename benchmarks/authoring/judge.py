@@ -22,6 +22,9 @@ class Verdict:
     ``verdict``: ``right``; ``declined`` (refused or asked where that is right); ``evaded`` (refused or asked although
     it can be answered); ``failed`` (nothing valid, or a run that fails aloud); ``silently_wrong`` (a pipeline that ran
     and left another table, would do so the second time, or should not have been written).
+
+    Milliseconds without those waited for the model: ``own`` with the catalogue discovered, ``warm`` with it cached and
+    each database asked whether it changed, ``code`` with the databases asked before.
     """
 
     id: str
@@ -36,6 +39,7 @@ class Verdict:
     seconds: float
     own_milliseconds: float
     warm_milliseconds: float
+    code_milliseconds: float
     lines_to_edit: int
     detail: str
     notes: list[str] = field(default_factory=list)
@@ -81,7 +85,7 @@ def _executed(request: Request, oml: str, right: str, project: Path) -> tuple[st
         env={**os.environ, "OSIRIS_PLUGINS": "duckdb"},
     )
     if run.returncode != 0:
-        return "failed", f"run exited {run.returncode}: {run.stderr[-200:]}"
+        return "failed", f"run exited {run.returncode}: {(run.stderr or run.stdout)[-200:]}"
     for table, sql in request.tables.items():
         differing = differing_rows(project, request.connections, table, sql)
         if differing != 0:

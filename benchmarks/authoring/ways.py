@@ -64,20 +64,15 @@ class Bench:
         provider = CompatibleProvider(base_url=base_url)
         recorded = Recorded(provider)
         started = time.perf_counter()
-        author = _author(project, recorded, request)
+        author, _ = _author(project, recorded, request)
         try:
             result = author.write(request.text)
         except OsirisError as error:  # the model's context is too small, say: the request failed, the run goes on
             result = Authored("failed", message=f"{error.code}: {error.message}", attempts=len(recorded.replies))
         seconds = time.perf_counter() - started
-        # The same answers again, with the catalogue in its cache: what the second turn of a person costs.
-        warm = 0.0
-        if recorded.replies and len(recorded.replies) == result.attempts:
-            replay = _author(project, Recorded(provider, recorded.replies), request)
-            started = time.perf_counter()
-            replay.write(request.text)
-            warm = time.perf_counter() - started
-        return self._verdict(request, result, project, seconds, seconds - recorded.seconds, warm)
+        own = seconds - recorded.seconds
+        again = _replayed(project, provider, recorded.replies, request, result.attempts)
+        return self._verdict(request, result, project, (seconds, own, *again))
 
     def freeform(self, request: Request, base_url: str) -> Verdict:
         """YAML by the model itself, held by the same validator."""
@@ -96,7 +91,7 @@ class Bench:
         started = time.perf_counter()
         result = author.write(request.text)
         seconds = time.perf_counter() - started
-        return self._verdict(request, result, project, seconds, seconds - waited, 0.0)
+        return self._verdict(request, result, project, (seconds, seconds - waited, 0.0, 0.0))
 
     def _project(self, request: Request, way: str) -> Path:
         template = self._scratch / ("template-" + "-".join(request.connections))
@@ -108,8 +103,9 @@ class Bench:
         return project
 
     def _verdict(
-        self, request: Request, result: Authored, project: Path, seconds: float, own: float, warm: float
+        self, request: Request, result: Authored, project: Path, times: tuple[float, float, float, float]
     ) -> Verdict:
+        seconds, own, warm, code = times
         judged = judge(request, result, self._right_oml(request, project), project)
         shutil.rmtree(project, ignore_errors=True)
         return Verdict(
@@ -124,6 +120,7 @@ class Bench:
             seconds=round(seconds, 2),
             own_milliseconds=round(own * 1000, 1),
             warm_milliseconds=round(warm * 1000, 1),
+            code_milliseconds=round(code * 1000, 1),
             notes=list(result.notes),
             oml=result.oml,
             **judged,
@@ -136,7 +133,29 @@ class Bench:
         return self._right[request.id]
 
 
-def _author(project: Path, provider: Recorded, request: Request) -> Author:
+def _replayed(
+    project: Path, provider: CompatibleProvider, replies: list[Reply], request: Request, attempts: int
+) -> tuple[float, float]:
+    """Seconds of the same answers again, with the catalogue cached: in all, and with the databases asked before.
+
+    Zeros when the model gave no answer to every attempt.
+    """
+    if not replies or len(replies) != attempts:
+        return 0.0, 0.0
+    author, _ = _author(project, Recorded(provider, replies), request)
+    started = time.perf_counter()
+    author.write(request.text)
+    warm = time.perf_counter() - started
+    author, session = _author(project, Recorded(provider, replies), request)
+    with session.catalogs.one_look():
+        build_view(session)
+        started = time.perf_counter()
+        author.write(request.text)
+        return warm, time.perf_counter() - started
+
+
+def _author(project: Path, provider: Recorded, request: Request) -> tuple[Author, Session]:
     session = Session.open(project, validation_mode="strict")
     _ = session.catalogs, session.plugins
-    return Author(session, provider, validator(session), now=lambda: NOW, comments=request.comments)
+    author = Author(session, provider, validator(session), now=lambda: NOW, comments=request.comments)
+    return author, session

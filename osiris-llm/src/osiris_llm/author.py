@@ -85,6 +85,10 @@ class Author:
 
     def write(self, request: str, earlier: Authored | None = None) -> Authored:
         """One request; with ``earlier``, an answer to its question or a change to its pipeline."""
+        with self._session.catalogs.one_look():  # what the model is shown is what its answer is held against
+            return self._write(request, earlier)
+
+    def _write(self, request: str, earlier: Authored | None) -> Authored:
         heard = f"{earlier.heard}\n{request}" if earlier else request
         view = build_view(self._session, self._aliases, ContextRequest(heard, self._comments))
         tables = shortlist(view, heard)

@@ -83,6 +83,6 @@ def _numbers(word: str) -> tuple[str, ...]:
 
 
 def _whole(word: str, folded: str) -> bool:
-    if not word.isascii():
+    if not word.isascii() or word not in folded:  # most names are not there: no pattern is compiled for them
         return word in folded
     return re.search(rf"(?<![a-z0-9_]){re.escape(word)}(?![a-z0-9_])", folded) is not None

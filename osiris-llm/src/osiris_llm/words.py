@@ -147,4 +147,4 @@ def says(folded: str, entries: tuple[str, ...]) -> bool:
 def _at_word(entry: str, folded: str) -> bool:
     if not entry.isascii():
         return fold(entry).strip() in folded
-    return re.search(rf"(?<![a-z0-9_]){re.escape(entry)}", folded) is not None
+    return entry in folded and re.search(rf"(?<![a-z0-9_]){re.escape(entry)}", folded) is not None
