@@ -44,6 +44,8 @@ class Problem:
             (``("config", "table")``); everything else counts from the root of the document.
         on_key: the caret goes under the key at ``path``, not under its value.
         hint: how to mend it, for example ``did you mean "orders"?``.
+        example: right YAML for this very file: an entry ``key: value`` of the mapping concerned, a list item
+            ``- …``, or a whole file. What it shows passes this check.
         severity: filled in by the validator's one deciding function.
         span: filled in by whoever knows the document.
         fix: set only where one mend is certain.
@@ -60,13 +62,14 @@ class Problem:
     fix: Fix | None = None
     suggestion: str | None = None
     file: str | None = None
+    example: str = ""
 
     def at(self, *prefix: str | int) -> Problem:
         """The same problem with ``prefix`` put before its path."""
         return replace(self, path=(*prefix, *self.path))
 
     def to_json(self) -> dict[str, Any]:
-        """``{code, severity, message, file, path, line, column, hint, docs_url}``, as ``--json`` prints it."""
+        """``{code, severity, message, file, path, line, column, hint, example, docs_url}``, as ``--json`` prints it."""
         return {
             "code": self.code,
             "severity": self.severity,
@@ -76,6 +79,7 @@ class Problem:
             "line": self.span.line if self.span else None,
             "column": self.span.column if self.span else None,
             "hint": self.hint,
+            "example": self.example,
             "docs_url": docs_url(self.code),
         }
 

@@ -82,8 +82,16 @@ def format_problem(problem: Problem, document: Source | None = None) -> str:
     hint = problem.hint or (known.mend if known else "")
     lines += [f"  why:  {known.why}"] if known else []
     lines += [shown_lines(f"  mend: {hint}")] if hint else []
+    lines += [shown_lines(_example(problem.example))] if problem.example else []
     lines += [f"  docs: {docs_url(problem.code)}"] if known else []
     return "\n".join(lines)
+
+
+def _example(text: str) -> str:
+    """One line beside its label; several below it, so that they can be copied with their indentation."""
+    if "\n" not in text:
+        return f"  example: {text}"
+    return "\n".join(["  example:", *(f"    {line}" for line in text.splitlines())])
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -54,7 +54,8 @@ class Document:
         if place is None:
             return None
         key_start, key_end, start, end = place
-        if on_key or start == end or (not exact and path and isinstance(path[-1], str)):
+        on_key = (on_key and key_start < key_end) or (not exact and bool(path) and isinstance(path[-1], str))
+        if on_key or start == end:
             return self.span_at(key_start, key_end)
         if not exact:
             first = _WORD.match(self.text, start)

@@ -7,6 +7,7 @@ once, bounded in size, depth and number of values.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -46,7 +47,10 @@ def load_file(path: FilePath, name: str | None = None) -> Document:
         return load(data.decode("utf-8"), file)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        return _failed(Document(file, ""), "OSI-V002", f"line {line} is not UTF-8 (byte {error.start})")
+        meant = data[error.start : error.start + 1].decode("latin-1")
+        message = f'line {line} is not UTF-8 (byte {error.start}: 0x{data[error.start]:02X}, "{meant}" in Latin-1)'
+        hint = f"save the file as UTF-8; if it is Latin-1: iconv -f latin1 -t utf-8 {shlex.quote(file)} > new.yaml"
+        return _failed(Document(file, ""), "OSI-V002", message, hint=hint)
 
 
 def load(text: str, file: str = "<string>") -> Document:
@@ -82,9 +86,9 @@ def _unreadable(file: str, why: str) -> Document:
     return _failed(Document(file, ""), "OSI-V001", why)
 
 
-def _failed(document: Document, code: str, message: str, start: int = 0, end: int = 0) -> Document:
+def _failed(document: Document, code: str, message: str, start: int = 0, end: int = 0, *, hint: str = "") -> Document:
     span = document.span_at(start, end) if document.text else None
-    document.problems.append(Problem(code, message, span=span))
+    document.problems.append(Problem(code, message, hint=hint, span=span))
     return document
 
 
@@ -98,7 +102,8 @@ def _acceptable(document: Document) -> bool:
         if number == MAX_OF_A_KIND:
             break
         character = f"U+{ord(match[0]):04X}"
-        _failed(document, "OSI-V012", f"the character {character} is not allowed here", match.start(), match.end())
+        message = f"the character {character} is not allowed here"
+        _failed(document, "OSI-V012", message, *match.span(), hint="delete it")
     if directive := _DIRECTIVE.search(text):
         _failed(document, "OSI-V014", "directives (lines that begin with %) are not allowed", *directive.span())
     return not document.problems
@@ -182,12 +187,15 @@ class _Builder:
         self.documents += 1
         if self.documents > 1:
             start = event.start_mark.index
-            self._problem("OSI-V009", "a second document begins here; a file holds one", start, start + 3)
+            hint = "remove this --- and all that follows it, or move what follows into a file of its own"
+            self._problem("OSI-V009", "a second document begins here; a file holds one", start, start + 3, hint)
             raise _Stop
 
     def _alias(self, event: Any) -> None:
         start, end = event.start_mark.index, event.end_mark.index
-        self._problem("OSI-V007", "aliases (*name) are not allowed", start, end)
+        name = self.document.text[start + 1 : end][:60]
+        hint = f"write here what stands after &{name}"
+        self._problem("OSI-V007", "aliases (*name) are not allowed", start, end, hint)
         if self._key_expected():
             self._refuse_key(start, end)
         else:
@@ -202,11 +210,13 @@ class _Builder:
             raise _Stop
         if event.anchor is not None:
             length = len(event.anchor) + 1
-            self._problem("OSI-V007", "anchors (&name) are not allowed", start, start + length)
+            hint = f'remove "&{event.anchor[:60]}", and write the value out wherever *{event.anchor[:60]} stands'
+            self._problem("OSI-V007", "anchors (&name) are not allowed", start, start + length, hint)
         if event.tag is not None:
             tag = re.compile(r"\S{1,60}").match(self.document.text, start)
             shown = tag[0] if tag else "!"
-            self._problem("OSI-V008", f"tags such as {shown} are not allowed", start, start + len(shown))
+            hint = f'remove "{shown}"; quotes make a value text'
+            self._problem("OSI-V008", f"tags such as {shown} are not allowed", start, start + len(shown), hint)
 
     def _scalar(self, event: Any) -> None:
         self._check_node(event, "scalar")
@@ -226,7 +236,7 @@ class _Builder:
         try:
             return resolve(event.value)
         except ScalarError as error:
-            self._problem("OSI-V013", str(error), start, end, "write it as text, in quotes, if it is one")
+            self._problem("OSI-V013", str(error), start, end, "write a finite number, such as 1000000")
             return None
 
     # -- keys ----------------------------------------------------------------------------------------
@@ -241,19 +251,21 @@ class _Builder:
             if start == end:
                 self._problem("OSI-V011", "a key is missing before this colon", start, start + 1)
             elif key is not None or event.value in ("null", "~"):
-                hint = f'put it in quotes: "{shown}"'
+                hint = f'remove it: no key is called so; among names of your own, put it in quotes: "{shown}"'
                 self._problem("OSI-V011", f"a key must be text, and {shown} is not", start, end, hint)
             self._refuse_key(start, end)
             return
         if key == "<<" and event.implicit[0]:
-            self._problem("OSI-V016", "merge keys (<<) are not allowed", start, end)
+            hint = 'remove the entry "<<", and write out the keys that it brings and that are not here yet'
+            self._problem("OSI-V016", "merge keys (<<) are not allowed", start, end, hint)
             self._refuse_key(start, end)
             return
         first = level.seen.get(key)
         if first is not None:
             line = self.document.span_at(first, first).line
             shown = key if len(key) <= 60 else key[:60] + "…"
-            self._problem("OSI-V006", f'the key "{shown}" is already set in line {line}', start, end)
+            hint = f'remove this "{shown}" with its value, or the one before it'
+            self._problem("OSI-V006", f'the key "{shown}" is already set in line {line}', start, end, hint)
             self._refuse_key(start, end)
             return
         level.seen[key] = start
@@ -268,7 +280,7 @@ class _Builder:
         self._check_node(event, "collection")
         start = event.start_mark.index
         if len(self.levels) >= MAX_DEPTH:
-            self._problem("OSI-V010", f"values are nested deeper than {MAX_DEPTH} levels", start, start + 1)
+            self._too_deep(start)
             raise _Stop
         if self._key_expected():
             self._problem("OSI-V011", "a key must be text, not a list or a mapping", start, start + 1)
@@ -278,6 +290,19 @@ class _Builder:
         flow = bool(event.flow_style)
         path = path if kept else _NOWHERE
         self.levels.append(_Level(container, path, key_start, key_end, start, flow, end=start + int(flow)))
+
+    def _too_deep(self, start: int) -> None:
+        """Say under which key it goes wrong, and where: no list of a pipeline holds a list, and no key lies so deep."""
+        depths = range(1, len(self.levels))
+        lists = [isinstance(level.container, list) for level in self.levels]
+        first = next((depth - 1 for depth in depths if lists[depth] and lists[depth - 1]), MAX_DEPTH // 8)
+        place = self.document.span_at(self.levels[first].start, self.levels[first].start + 1)
+        names = [part for part in self.levels[first].path if isinstance(part, str)]
+        of = f'the value of "{names[-1][:60]}" is' if names else "values are"
+        begins = f"it begins in line {place.line}, column {place.column}"
+        message = f"{of} nested deeper than {MAX_DEPTH} levels; {begins}"
+        hint = "remove the brackets (or the indented lines) from there on, and write one plain value instead"
+        self._problem("OSI-V010", message, start, start + 1, hint)
 
     def _end(self, event: Any) -> None:
         level = self.levels.pop()

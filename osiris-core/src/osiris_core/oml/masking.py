@@ -61,8 +61,11 @@ def holds_credentials(text: str) -> bool:
     """Whether ``text`` contains a URL with a password, or a well-known kind of token or private key."""
     if not any(mark in text for mark in _MARKS):
         return False
-    if _TOKENS.search(text):
-        return True
+    return _TOKENS.search(text) is not None or holds_password_in_url(text)
+
+
+def holds_password_in_url(text: str) -> bool:
+    """Whether ``text`` contains a URL with a password."""
     return any("${" not in match["user"] for match in _URL_USER.finditer(text))
 
 

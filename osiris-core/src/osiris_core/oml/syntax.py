@@ -6,11 +6,16 @@ import re
 from typing import Any
 
 from osiris_core.oml.document import Document
+from osiris_core.oml.masking import may_hold_secrets
 from osiris_core.problems import Fix, Problem
 
 _PLAIN_VALUE = re.compile(r"[^\s,#\]}][^,#\]}\n]*")
 _REFERENCE = re.compile(r"\$\{[\w.]*\}")
 _CONNECTION = re.compile(r"(?<![\w-])connection[\"']?[ \t]*:[ \t]*\Z")
+#: What stands between an opening quote and the end of its line, where it is one plain value.
+_CLOSABLE = re.compile(r"@?[\w./-]{1,100}(?=[ \t]*(?:#[^\n]*)?(?:\n|\Z))")
+#: Key, colon, and a value on the same line.
+_ENTRY = re.compile(r"[ \t]*(?:- )*[\w-]{1,60}[ \t]*:[ \t]+(?P<value>[^\n#\"'\[\]{}&*!|>%@`]{1,200})(?=\n|\Z)")
 _RESERVED = "@`%"
 
 
@@ -26,7 +31,7 @@ def explain(error: Any, document: Document) -> Problem:
     if opened is not None:
         quote = document.text[opened]
         message = f"this quote ({quote}) is closed only in line {document.span_at(at, at).line}"
-        return _problem(document, opened, message, f"add {quote} at the end of the value")
+        return _problem(document, opened, message, _close(document, opened))
     for words, translate in _TRANSLATIONS.items():
         if words in said:
             return translate(document, at, began)
@@ -80,7 +85,7 @@ def _tab(document: Document, at: int, began: int | None) -> Problem:
     start = text.rfind("\n", 0, at) + 1
     found = text.find("\t", start, max(at + 1, start))
     where = found if found >= 0 else at
-    hint = "replace the tab by spaces"
+    hint = f"replace the tab by spaces{_like_before(document, where)}"
     return _problem(document, where, "a tab cannot be used for indentation", hint)
 
 
@@ -90,10 +95,26 @@ def _mapping_value(document: Document, at: int, began: int | None) -> Problem:
     before = text[start:at]
     if re.search(r"[:]\s+[^\"'\s]", before):
         message = "a second colon in one value"
-        return _problem(document, at, message, "put the value in quotes, or begin a new line", at + 1)
+        entry = None if _secret_line(text, start) else _ENTRY.match(text, start)
+        hint = f'write "{entry["value"].strip()}"' if entry is not None else "put the whole value in quotes"
+        return _problem(document, at, message, f"{hint}, or begin a new line", at + 1)
     message = "this key is indented differently from its neighbours, or follows an unfinished value"
     key = start + len(before) - len(before.lstrip())
-    return _problem(document, key, message, "line it up with the keys it belongs to", at)
+    return _problem(document, key, message, f"line it up with the keys it belongs to{_like_before(document, key)}", at)
+
+
+def _like_before(document: Document, at: int) -> str:
+    """How far the line above is indented, for the line that holds ``at``: its key, behind the dash of a list item."""
+    number = document.span_at(at, at).line
+    for earlier in range(number - 1, max(0, number - 50), -1):
+        line = document.line(earlier)
+        if line.strip() and not line.lstrip().startswith("#"):
+            dashes = re.match(r"[ \t]*(?:- +)*", line)
+            width = len(dashes[0]) if dashes else 0
+            spaces = width + 2 if line.rstrip().endswith(":") else width
+            verb = "wants it" if spaces > width else "has"
+            return "" if "\t" in line[:width] else f": {spaces} spaces, as line {earlier} {verb}"
+    return ""
 
 
 def _expected_key(document: Document, at: int, began: int | None) -> Problem:
@@ -132,19 +153,36 @@ def _flow(document: Document, at: int, began: int | None) -> Problem:
     opened = text[began] if began is not None and began < len(text) else "["
     closing = "}" if opened == "{" else "]"
     if began is None:
-        return _problem(document, at, f"a comma or {closing} is missing", "add it")
+        return _problem(document, at, f"a comma or {closing} is missing", f"add {closing}, or the comma")
     line = document.span_at(began, began).line
     here = document.span_at(min(at, len(text)), min(at, len(text))).line
     if at >= len(text) or here > line:
         message = f"the {opened} in line {line} is never closed by {closing}"
         return _problem(document, began, message, f"add {closing}, or a comma between the values")
-    return _problem(document, at, f"a comma or {closing} is missing before this", "add it")
+    hint = f"write {closing} before it, or a comma when more values follow"
+    return _problem(document, at, f"a comma or {closing} is missing before this", hint)
+
+
+def _close(document: Document, opened: int) -> str:
+    """Where the quote is missing; a plain value is shown as it should be, nothing that may be a secret."""
+    text = document.text
+    quote = text[opened : opened + 1]
+    match = _CLOSABLE.match(text, opened + 1)
+    if match and not _secret_line(text, opened):
+        return f"write {quote}{match[0]}{quote}"
+    return f"add {quote} at the end of the value, in line {document.span_at(opened, opened).line}"
+
+
+def _secret_line(text: str, at: int) -> bool:
+    """Whether the line around ``at`` may hold a secret, so that it is not repeated in words."""
+    end = text.find("\n", at)
+    return may_hold_secrets(text[text.rfind("\n", 0, at) + 1 : end if end >= 0 else len(text)])
 
 
 def _unclosed_quote(document: Document, at: int, began: int | None) -> Problem:
     start = began if began is not None else at
     quote = document.text[start : start + 1]
-    return _problem(document, start, f"this quote ({quote}) is never closed", f"add {quote} at the end of the value")
+    return _problem(document, start, f"this quote ({quote}) is never closed", _close(document, start))
 
 
 def _escape(document: Document, at: int, began: int | None) -> Problem:

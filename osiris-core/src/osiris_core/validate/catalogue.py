@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from osiris_core.catalog.model import Catalog, Table
-from osiris_core.errors import ConfigurationError, OsirisError, PluginError
+from osiris_core.errors import ConfigurationError, OsirisError, PluginError, SecretError
 from osiris_core.problems import Path, Problem
 from osiris_core.validate.contracts import connection_overrides, contract
 from osiris_core.validate.draft import Draft, DraftStep
@@ -108,7 +108,15 @@ def _unconsulted(step: DraftStep, error: ConfigurationError) -> Problem:
     code = "OSI-V291" if error.code == "OSI-C012" else "OSI-V290"
     path: Path = (*step.path, "connection")
     message = f"{error.message} ({error.code}); tables and columns behind {step.connection} were not checked"
-    return Problem(code, message, path, hint=error.hint)
+    return Problem(code, message, path, hint=_until_set(error) if isinstance(error, SecretError) else error.hint)
+
+
+def _until_set(error: SecretError) -> str:
+    """Validating does without secrets, so that an editor can; running does not."""
+    if not error.names:
+        return error.hint
+    lines = "; ".join(f"export {name}=…" for name in error.names)
+    return f"osiris run exits 5 until they are set: {lines}; or --secrets-file FILE with lines NAME=value"
 
 
 # -- tables ------------------------------------------------------------------------------------------------

@@ -146,6 +146,8 @@ class Draft:
     document: Document
     session: Session
     mode: str
+    #: Whether systems behind connections may be asked.
+    asks: bool = False
     given: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
     params: dict[str, Param] = field(default_factory=dict)

@@ -89,7 +89,7 @@ def _recoded(problem: Problem, value: dict[str, Any], draft: Draft) -> Problem:
         return replace(problem, code="OSI-V110", message="there are no steps")
     if path == ("name",) and problem.code == "OSI-V105":
         plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", str(value["name"])).strip("-_.")[:63]
-        return replace(problem, hint=f"for example: {plain}" if plain else "")
+        return replace(problem, hint=f"write {plain}" if plain else "")
     if path[:1] == ("params",):
         return replace(problem, code="OSI-V133")
     if path[:1] == ("steps",) and len(path) == 3:

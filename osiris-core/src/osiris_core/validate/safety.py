@@ -6,7 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from osiris_core.oml.masking import holds_credentials, is_reference, is_secret_key, may_hold_secrets
+from osiris_core.oml.masking import (
+    holds_credentials,
+    holds_password_in_url,
+    is_reference,
+    is_secret_key,
+    may_hold_secrets,
+)
 from osiris_core.problems import Path, Problem
 from osiris_core.validate.contracts import contract
 from osiris_core.validate.draft import Draft, DraftStep
@@ -28,12 +34,25 @@ def _check_secrets(draft: Draft) -> None:
     declared = {step.index: _declared_fields(step) for step in draft.steps}
     for name in _secret_parameters(draft.document.value):
         message = f'the parameter "{name}" would hold a secret'
-        hint = "a secret belongs into a connection, as ${NAME}: the value of a parameter is shown and stored"
+        where = f"a connection of osiris_connections.yaml, as ${{{name.upper()}}}"
+        hint = f'remove "{name}" from params, and what refers to it: a secret belongs into {where}'
         draft.report([Problem("OSI-V301", message, ("params", name), on_key=True, hint=hint)])
     for path, message in _secrets(draft.document.value, (), declared):
         draft.document.mask(path)
-        hint = "name it in osiris_connections.yaml as ${NAME}, and change it wherever it was used"
-        draft.report([Problem("OSI-V301", message, path, hint=hint)])
+        draft.report([Problem("OSI-V301", message, path, hint=_out_of_here(path, draft.document.at(path)))])
+
+
+def _out_of_here(path: Path, value: str) -> str:
+    """What to cut, and where the secret belongs; the value itself is never repeated."""
+    change = "and change the secret: it has been written down"
+    if holds_password_in_url(value):
+        return f"remove user:password@ from the URL, {change}"
+    name = str(path[1] if path[:1] == ("params",) else path[-1])
+    if holds_credentials(value):
+        return f'remove it: the value of "{name}" may hold no key or token, {change}'
+    variable = re.sub(r"\W+", "_", name, flags=re.ASCII).upper()
+    where = " from params" if path[:1] == ("params",) else ""
+    return f'remove "{name}"{where}; a connection in osiris_connections.yaml may name it as ${{{variable}}}, {change}'
 
 
 def _secret_parameters(document: Any) -> Iterator[str]:

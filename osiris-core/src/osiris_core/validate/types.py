@@ -37,7 +37,10 @@ _PREFIXES: tuple[tuple[str, Family], ...] = (
     ("struct", "nested"),
     ("map", "nested"),
 )
-_OSIRIS: dict[str, Family] = {"json": "json", "jsonb": "json", "time": "duration", "interval": "duration"}
+#: ``decimal`` is a number that travels as text, because no Arrow type is wide enough to keep it exact.
+_OSIRIS: dict[str, Family] = {
+    "json": "json", "jsonb": "json", "time": "duration", "interval": "duration", "decimal": "number",
+}  # fmt: skip
 #: What may be written into a column of each family, beside its own; a family that is not known goes anywhere.
 _TAKES: dict[Family, frozenset[Family]] = {
     "number": frozenset({"boolean"}),
@@ -75,6 +78,8 @@ def fits(source: Column, target: Column) -> bool:
     come, hold = family_of(source), family_of(target)
     if not come or not hold or come == hold:
         return True
+    if source.osiris_type == "decimal" and hold == "text":  # its digits are text on their way already
+        return True
     return come in _TAKES.get(hold, frozenset())
 
 
@@ -102,5 +107,6 @@ def _comparable(value: Any, family: Family, column: Column) -> bool:
 
 def _text_comparable(text: str, family: Family, column: Column) -> bool:
     if family == "number":  # text keeps a decimal exact
-        return column.arrow.startswith("decimal") and _NUMBER.fullmatch(text) is not None
+        exact = column.arrow.startswith("decimal") or column.osiris_type == "decimal"
+        return exact and _NUMBER.fullmatch(text) is not None
     return family not in ("date", "timestamp") or _TIMESTAMP.fullmatch(text) is not None

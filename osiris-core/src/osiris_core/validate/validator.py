@@ -36,15 +36,20 @@ def validate(
     """
     document = source if isinstance(source, Document) else load_file(source)
     mode = mode or session.project.validation_mode
-    draft = Draft(document, session, mode, given=dict(params or {}), problems=list(document.problems))
+    asks = use_catalog and looks_at_catalogue(mode)
+    draft = Draft(document, session, mode, asks, given=dict(params or {}), problems=list(document.problems))
     if read_outline(draft):
         check_steps(draft)
         check_graph(draft)
         check_safety(draft)
         _check_sql(draft)
-        if use_catalog and looks_at_catalogue(mode):
+        if asks:
             _check_catalogue(draft)
         _ask_plugins(draft)
+    if draft.problems:
+        from osiris_core.validate.advice import advise
+
+        advise(draft)
     problems = finished(draft.problems, document, mode)
     usable = not any(problem.severity == "error" for problem in problems)
     return Validation(

@@ -1,0 +1,48 @@
+"""What to type instead: after all checks, each problem gets the mend that this very file needs.
+
+The checks say what is wrong; here, where everything is known (steps, specs, catalogues), the message is completed so
+that somebody who sees nothing but the file and the message can mend it: names that exist, values that are allowed, a
+line that is right. Nothing of this is imported for a file without problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from osiris_core.errors import OsirisError
+from osiris_core.problems import Problem
+from osiris_core.validate.draft import Draft, DraftStep
+
+Adviser = Callable[[Problem, DraftStep | None, Draft], Problem]
+
+#: More mends than this are not worked out; so many faults have one cause.
+MAX_ADVISED = 200
+
+
+def advise(draft: Draft) -> None:
+    """Complete the mends of ``draft.problems``."""
+    if not draft.problems:
+        return
+    advisers = _advisers()
+    steps = {step.index: step for step in draft.steps}
+    advised = [_advised(problem, steps, advisers, draft) for problem in draft.problems[:MAX_ADVISED]]
+    draft.problems = [*advised, *draft.problems[MAX_ADVISED:]]
+
+
+def _advised(problem: Problem, steps: dict[int, DraftStep], advisers: dict[str, Adviser], draft: Draft) -> Problem:
+    adviser = advisers.get(problem.code)
+    if adviser is None or problem.file not in (None, draft.document.file):
+        return problem
+    path = problem.path
+    step = steps.get(int(path[1])) if path[:1] == ("steps",) and len(path) > 1 else None
+    try:
+        return adviser(problem, step, draft)
+    except OsirisError:  # a broken spec or connection, which has a problem of its own
+        return problem
+
+
+def _advisers() -> dict[str, Adviser]:
+    from osiris_core.validate.advice import graph, keys, links, parameters, rows, sql, whole
+
+    tables = (whole.ADVISERS, keys.ADVISERS, parameters.ADVISERS, graph.ADVISERS, links.ADVISERS, rows.ADVISERS)
+    return {code: adviser for table in (*tables, sql.ADVISERS) for code, adviser in table.items()}

@@ -1,0 +1,191 @@
+"""Mends for who needs whom: the ids that may be named, and the list as it should be."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import pairwise
+
+from osiris_core.problems import Problem
+from osiris_core.validate.advice.words import choose, entry, listed
+from osiris_core.validate.draft import Draft, DraftStep
+
+#: The rows of both, one after the other: right for any two inputs, and easily made a join.
+_TRANSFORM = """\
+- id: {name}
+  component: duckdb.sql
+  mode: transform
+  needs: [{needs}]
+  config: {{sql: "{sql}"}}"""
+
+
+def sources_for(step: DraftStep, draft: Draft) -> list[str]:
+    """Ids of steps that have rows to give to ``step`` and do not wait for it."""
+    users: set[str | None] = {step.id}
+    for _ in draft.steps[:200]:
+        more = {other.id for other in draft.steps if users & set(other.needs)} - users
+        if not more:
+            break
+        users |= more
+    steps = (other for other in draft.steps if other.id is not None and other is not step)
+    return [str(other.id) for other in steps if other.mode != "write" and other.id not in users]
+
+
+def _with_needs(problem: Problem, step: DraftStep, needs: list[str], hint: str) -> Problem:
+    return replace(problem, hint=hint, example=entry("needs", list(dict.fromkeys(needs))))
+
+
+def _others(step: DraftStep, faulty: str) -> list[str]:
+    return [need for need in step.needs if need not in (faulty, step.id)]
+
+
+def same_id(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """An id that is free."""
+    if step is None or step.id is None:
+        return problem
+    taken = {other.id for other in draft.steps}
+    free = next(
+        f"{step.id[:59]}_{number}" for number in range(2, len(taken) + 3) if f"{step.id[:59]}_{number}" not in taken
+    )
+    return replace(problem, hint=f"rename one of the two: write {free} here", example=entry("id", free))
+
+
+def unknown(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """The ids that may be named; or the step without an id that must be meant."""
+    if step is None or problem.hint.startswith("did you mean"):
+        return problem
+    need = str(draft.document.at(problem.path))
+    nameless = [other for other in draft.steps if other.written_id is None and other is not step]
+    if len(nameless) == 1 and nameless[0].mode != "write":
+        place = draft.document.span(nameless[0].path)
+        where = f" in line {place.line}" if place else ""
+        return replace(problem, hint=f"the step{where} has no id: give it this one, id: {need[:63]}")
+    names = sources_for(step, draft)
+    if not names:
+        return replace(problem, hint="remove it: no other step has rows to give")
+    left = [name for name in names if name not in step.needs]
+    if _others(step, need) and not left:
+        return _with_needs(problem, step, _others(step, need), "remove it")
+    needs = [*_others(step, need), (left or names)[0]]
+    return _with_needs(problem, step, needs, f"{choose(left or names)}")
+
+
+def itself(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """The other steps it could mean, or what is left without itself."""
+    if step is None or step.id is None:
+        return problem
+    others = _others(step, step.id)
+    if others:
+        return _with_needs(problem, step, others, f'remove "{step.id}" here')
+    names = sources_for(step, draft)
+    return _with_needs(problem, step, names[:1], choose(names)) if names else problem
+
+
+def circle(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """One edge that can go: of a step that keeps another input, best one that its SQL does not read."""
+    names = problem.message.rpartition(": ")[2].split(" → ")
+    steps = draft.by_id()
+    edges = [(steps[user], need) for user, need in pairwise(names) if {user, need} <= steps.keys()]
+    spare = [(user, need) for user, need in edges if _others(user, need)]
+    unread = [
+        (user, need) for user, need in spare if not re.search(rf"\b{re.escape(need)}\b", str(user.config.get("sql")))
+    ]
+    if not spare:
+        return replace(problem, hint="remove one of these dependencies: one of the steps must take its rows elsewhere")
+    user, need = (unread or spare)[0]
+    also = "" if unread or user.mode != "transform" else f', and take "{need}" out of its SQL'
+    hint = f'in the step "{user.id}", remove "{need}" from needs{also}'
+    return _with_needs(problem, user, _others(user, need), hint)
+
+
+def named_twice(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """Each once."""
+    return _with_needs(problem, step, step.needs, "remove this one") if step is not None else problem
+
+
+def reader(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """A reader has none."""
+    return replace(problem, hint='remove "needs"; to combine rows of several steps, write a transform that needs them')
+
+
+def writer(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """One of the steps, or a transform between."""
+    if step is None:
+        return problem
+    distinct = list(dict.fromkeys(step.needs))
+    if not distinct:
+        names = sources_for(step, draft)
+        unused = [name for name in names if not any(name in other.needs for other in draft.steps)] or names
+        if not unused:
+            return replace(problem, hint="add a step that reads, and name it in needs")
+        how = f", or another of: {listed(name for name in names if name != unused[0])}" if len(names) > 1 else ""
+        return _with_needs(problem, step, unused[:1], f"add {entry('needs', unused[:1])}{how}")
+    taken = {other.id for other in draft.steps}
+    name = next(name for name in ("joined", "combined", f"for_{step.index}") if name not in taken)
+    sql = " UNION ALL BY NAME ".join(f"SELECT * FROM {need}" for need in distinct)
+    hint = f"name one step only; or add a transform such as the example to steps, and write needs: [{name}] here"
+    example = _TRANSFORM.format(name=name, needs=", ".join(distinct), sql=sql)
+    return replace(problem, hint=hint, example=example)
+
+
+def transform(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """The steps that its SQL reads, or those there are."""
+    if step is None:
+        return problem
+    names = sources_for(step, draft)
+    sql = str(step.config.get("sql", ""))
+    read = [name for name in names if re.search(rf"\b{re.escape(name)}\b", sql)] or names
+    return _with_needs(problem, step, read, f"add {entry('needs', read)}") if read else problem
+
+
+def no_rows(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """What the writer itself takes its rows from."""
+    if step is None:
+        return problem
+    need = str(draft.document.at(problem.path))
+    writing = draft.by_id().get(need)
+    names = [name for name in (writing.needs if writing is not None else ()) if name in sources_for(step, draft)]
+    names = names or sources_for(step, draft)
+    if not names:
+        return problem
+    needs = [names[0] if name == need else name for name in step.needs]
+    return _with_needs(problem, step, needs, f'{choose(names)}: the rows that "{need}" writes come from there')
+
+
+def nobody(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """Both ways out."""
+    name = step.name if step is not None else ""
+    writers = [other.name for other in draft.steps if other.mode == "write" and not other.needs]
+    where = f' of "{writers[0]}"' if len(writers) == 1 else " of a step that writes, or of a transform"
+    return replace(problem, hint=f'remove the step "{name}", or name it in needs{where}: needs: [{name}]')
+
+
+def unread(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """What is left without it."""
+    if step is None:
+        return problem
+    need = str(draft.document.at(problem.path))
+    others = _others(step, need)
+    hint = f'remove "{need}" from needs, or read it in the SQL as a table: FROM {need}'
+    return _with_needs(problem, step, others, hint) if others else replace(problem, hint=hint)
+
+
+def both_write(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """Another table, or one writer."""
+    return replace(problem, hint="write another table here, or remove one of the two steps")
+
+
+ADVISERS = {
+    "OSI-V112": same_id,
+    "OSI-V113": unknown,
+    "OSI-V114": itself,
+    "OSI-V115": circle,
+    "OSI-V116": named_twice,
+    "OSI-V117": reader,
+    "OSI-V118": writer,
+    "OSI-V119": transform,
+    "OSI-V141": nobody,
+    "OSI-V142": both_write,
+    "OSI-V143": no_rows,
+    "OSI-V151": unread,
+}

@@ -1,0 +1,131 @@
+"""Mends for SQL: what to cut, what to write instead, which step reads a file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from osiris_core.problems import Problem
+from osiris_core.validate.advice.rows import wanted_columns
+from osiris_core.validate.advice.words import choose, entry, table_of
+from osiris_core.validate.draft import Draft, DraftStep
+
+_TABLE = re.compile(r"\b(?:from|into|update|table|join)\s+([A-Za-z_]\w*)", re.IGNORECASE)
+_LOCK = re.compile(r"\bfor\s+(update|share|no\s+key\s+update|key\s+share)\b[^;)]*", re.IGNORECASE)
+_INTO = re.compile(r"\binto\s+[\w.\"]+", re.IGNORECASE)
+_FILE = """\
+- id: {name}
+  component: file.table
+  mode: read
+  connection: "@{alias}"
+  config: {{table: orders.csv}}"""
+
+
+def _text(problem: Problem, draft: Draft) -> str:
+    return str(draft.document.at(problem.path))
+
+
+def _select(problem: Problem, step: DraftStep, draft: Draft) -> str:
+    """A SELECT of the table that the text names, of the columns that the target takes."""
+    found = _TABLE.search(_text(problem, draft))
+    names = (
+        list(step.needs) if step.mode == "transform" else [t.name for t in step.catalog.tables] if step.catalog else []
+    )
+    name = found[1] if found and (not names or found[1] in names) else names[0] if names else "orders"
+    return f"SELECT {_columns(name, step, draft)} FROM {name}"
+
+
+def _columns(table: str, step: DraftStep, draft: Draft) -> str:
+    source = step.catalog.table(table) if step.catalog is not None else None
+    for user in draft.steps:
+        target = table_of(user)
+        if user.mode != "write" or step.id not in user.needs or source is None or target is None:
+            continue
+        reader = replace(step, config={"table": table})
+        return ", ".join(wanted_columns(user, reader, target)) or "*"
+    return "*"
+
+
+def no_select(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """A SELECT to begin with."""
+    key = problem.path[-1]
+    if step is None or not isinstance(key, str) or problem.hint not in ("write one SELECT", ""):
+        return problem
+    select = _select(problem, step, draft)
+    return replace(problem, hint=f"write one SELECT, such as {select}", example=entry(key, select))
+
+
+def two_statements(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """Where to cut."""
+    return replace(problem, hint="remove the ; before this, and all that follows it")
+
+
+def forbidden(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """Files are read by steps of their own; everything else goes."""
+    if not re.search(r"\bread_\w+|\bfile\b|_scan\b|glob\b", problem.message) or step is None:
+        return problem if problem.hint else replace(problem, hint="remove what calls it from the SQL")
+    connections = draft.session.connections
+    files = [alias for alias in connections.aliases() if connections.family(alias) == "file"]
+    taken = {other.id for other in draft.steps}
+    name = next(name for name in ("from_file", "rows_of_file", f"file_{step.index}") if name not in taken)
+    hint = f"remove it; to read a file, add a step such as the example, name it in needs, and write FROM {name}"
+    return replace(problem, hint=hint, example=_FILE.format(name=name, alias=files[0] if files else "files"))
+
+
+def condition(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """Where to cut, or what a condition looks like."""
+    if problem.message.startswith("a condition ends"):
+        return replace(problem, hint="remove this and all that follows it: one expression is left")
+    if problem.hint == "remove it" or step is None:
+        return problem
+    table = table_of(step)
+    column = table.columns[0].name if table is not None and table.columns else "id"
+    sample = f"{column} IS NOT NULL"
+    return replace(
+        problem, hint=f"write one expression, such as {sample}", example=entry(str(problem.path[-1]), sample)
+    )
+
+
+def locking(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """The clause to cut."""
+    found = (_INTO if problem.message.startswith("INTO") else _LOCK).search(_text(problem, draft))
+    return replace(problem, hint=f'remove "{found[0].strip()}"') if found else problem
+
+
+def not_sql(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """A statement of this shape, when nothing better is known."""
+    if problem.hint or step is None or problem.path[-1] not in ("sql", "query"):
+        return problem
+    return replace(
+        problem, hint=f"look at the marked place and just before it; the shape is {_select(problem, step, draft)}"
+    )
+
+
+def path(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """The file's own name, which lies below every directory."""
+    written = str(draft.document.at(problem.path))
+    name = re.split(r"[\\/]", written.partition("?")[0].rstrip("\\/"))[-1].lstrip("~")
+    if name in ("", "..", ".") or not isinstance(problem.path[-1], str):
+        return problem
+    where = "a path below the connection's directory"
+    return replace(problem, hint=f"write {where}, such as {name}", example=entry(problem.path[-1], name))
+
+
+def no_input(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """The names that the SQL may read."""
+    known = problem.hint.removeprefix("known: ")
+    return replace(problem, hint=choose(known.split(", "))) if known != problem.hint else problem
+
+
+ADVISERS = {
+    "OSI-V150": no_input,
+    "OSI-V212": no_input,
+    "OSI-V213": no_input,
+    "OSI-V302": path,
+    "OSI-V303": two_statements,
+    "OSI-V304": no_select,
+    "OSI-V305": forbidden,
+    "OSI-V306": not_sql,
+    "OSI-V307": condition,
+    "OSI-V309": locking,
+}

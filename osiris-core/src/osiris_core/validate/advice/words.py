@@ -1,0 +1,107 @@
+"""Words and lines that several mends share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from osiris_core.catalog.model import Catalog, Column, Table
+from osiris_core.oml.editor import yaml_flow
+from osiris_core.validate.draft import Draft, DraftStep
+from osiris_core.validate.types import family_of
+
+#: A value that a condition on a column of each family accepts.
+_BY_FAMILY: dict[str, Any] = {
+    "number": 100, "boolean": True, "text": "abc", "date": "2026-01-31", "timestamp": "2026-01-31T12:00:00Z",
+    "time": "12:30:00", "duration": "12:30:00",
+}  # fmt: skip
+_PARAM_OF: dict[str, str] = {"number": "number", "boolean": "boolean", "date": "date", "timestamp": "timestamp"}
+#: A value of each type that a parameter may have.
+BY_PARAM_TYPE: dict[str, Any] = {
+    "string": "abc", "integer": 10, "number": 1.5, "boolean": True, "date": "2026-01-31",
+    "timestamp": "2026-01-31T12:00:00Z",
+}  # fmt: skip
+MOST_NAMES = 15
+
+
+def entry(key: str, value: Any) -> str:
+    """``key: value`` on one line of YAML."""
+    return f"{key}: {yaml_flow(value)}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names with commas between; of very many, how many more there are."""
+    names = list(names)
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def choose(names: Sequence[str]) -> str:
+    """``write a``, or ``write one of: a, b``."""
+    return f"write {names[0]}" if len(names) == 1 else f"write one of: {listed(names)}"
+
+
+def nearest(word: object, names: Sequence[str]) -> list[str]:
+    """``names`` when they are few, else those that look most like ``word``."""
+    if len(names) <= MOST_NAMES or not isinstance(word, str):
+        return list(names)
+    from difflib import get_close_matches
+
+    return get_close_matches(word[:100], names[:2000], n=8, cutoff=0.3) or list(names)
+
+
+def sample_for(column: Column | None) -> Any:
+    """A value that can be compared with ``column``."""
+    return _BY_FAMILY.get(family_of(column), "abc") if column is not None else 100
+
+
+def param_type_for(column: Column | None) -> str:
+    """The type of a parameter that is compared with ``column``."""
+    if column is not None and column.arrow.startswith(("int", "uint")):
+        return "integer"
+    return _PARAM_OF.get(family_of(column), "string") if column is not None else "string"
+
+
+def identifier(text: object, otherwise: str) -> str:
+    """A plain name made of ``text``: letters, digits and ``_``."""
+    plain = re.sub(r"\W+", "_", str(text), flags=re.ASCII).strip("_")[:63]
+    return plain if plain and not plain[0].isdigit() else otherwise
+
+
+def table_of(step: DraftStep) -> Table | None:
+    """The table that the step names, where the catalogue has it."""
+    name = step.config.get("table")
+    return step.catalog.table(name) if step.catalog is not None and isinstance(name, str) else None
+
+
+def table_names(step: DraftStep | None) -> list[str]:
+    """Tables that the step may name (a writer's are no views), first those with its columns and its own name."""
+    if step is None or step.catalog is None:
+        return []
+    columns = step.config.get("columns")
+    wanted = [str(name) for name in columns] if isinstance(columns, list) else []
+    tables = [table for table in step.catalog.tables if step.mode != "write" or table.kind != "view"]
+    tables.sort(key=lambda table: (not all(table.column(name) for name in wanted), table.name != step.id, table.kind))
+    return [table.name for table in tables]
+
+
+def catalog_of(alias: str, component: str, draft: Draft) -> Catalog | None:
+    """What is behind ``alias``, asked for only where this validation asks systems; None when nobody says."""
+    known = draft.catalogs.get(alias)
+    if known is not None and known.component == component:
+        return known
+    from osiris_core.errors import OsirisError
+
+    try:
+        return draft.session.catalogs.get(alias, component) if draft.asks else None
+    except OsirisError:
+        return None
+
+
+def condition_column(step: DraftStep | None, path: Sequence[str | int], draft: Draft) -> Column | None:
+    """The column of the condition that ``path`` leads into."""
+    table = table_of(step) if step is not None else None
+    if table is None or len(path) < 5 or path[3] != "where":
+        return None
+    return table.column(str(draft.document.at((*path[:5], "column"))))
