@@ -446,7 +446,7 @@ def test_a_broken_ledger_is_not_ignored(shop):
 
 
 def test_two_runs_take_turns_on_a_file(shop, monkeypatch):
-    from osiris_duckdb.files import writer as module
+    from osiris_duckdb.files import markers as module
 
     config = {"table": "a.csv", "write_mode": "append"}
     first = FileTable().open_writer(shop.file_connection(), config, shop.context())

@@ -417,6 +417,18 @@ def test_without_the_right_to_create_the_ledger_the_ddl_is_given(mysql_database:
     assert connector.write("t", one(pa.int32(), 1)).written == 1
 
 
+def test_without_the_right_to_write_the_ledger_nothing_is_begun(mysql_database: MySQLDatabase, limited: Any) -> None:
+    make(mysql_database, "INT")
+    connector = limited("SELECT, INSERT ON `{db}`.t")
+    connector.fields, few = mysql_database.fields, connector.fields
+    assert connector.write("other", one(pa.int32(), 1)).written == 1, "makes the ledger"
+    connector.fields = few
+    error = refused(connector, one(pa.int32(), 2))
+    assert (error.code, error.exit_code) == ("OSI-R027", 4)
+    mysql_database.execute(error.hint.partition("run: ")[2])
+    assert connector.write("t", one(pa.int32(), 2)).written == 1
+
+
 def test_a_missing_privilege_is_named(mysql_database: MySQLDatabase, limited: Any) -> None:
     make(mysql_database, "INT")
     connector = limited("SELECT ON `{db}`.*", "INSERT, CREATE, SELECT ON `{db}`._osiris_commits")

@@ -112,6 +112,23 @@ class CommitResult:
     already_committed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One commit that a target remembers; see ``osiris_core.data.ledger``.
+
+    ``committed_at`` is UTC in ISO 8601 (``2026-11-23T08:00:00.000000Z``), ``""`` when the ledger does not say;
+    ``rows`` are those written; ``holds_state``: an incremental read may go on from here.
+    """
+
+    pipeline: str
+    step: str
+    table: str
+    run_key: str
+    committed_at: str
+    rows: int
+    holds_state: bool
+
+
 class Writer(Protocol):
     """One write step on one target. Nothing is visible to others before ``commit`` returns."""
 
@@ -214,6 +231,29 @@ class Driver:
     def map_error(self, error: BaseException) -> Fault | None:
         """The driver's, server's or SDK's own error in our terms; None when it is not theirs."""
         return None
+
+    # -- the ledger ----------------------------------------------------------------------------------
+    def ledger_entries(self, connection: Connection, limit: int | None = None) -> list[LedgerEntry]:
+        """What the target remembers, the newest first, at most ``limit``; nothing where no ledger was made yet.
+
+        Raises InvalidInputError (OSI-V122) when the target keeps none.
+        """
+        raise self._no_ledger(connection)
+
+    def prune_ledger(self, connection: Connection, older_than_days: float, *, dry_run: bool = False) -> int:
+        """Remove entries committed longer ago than that, by the server's clock; returns how many (would have) gone.
+
+        The newest entry that holds state of each (pipeline, step, table) stays, whatever its age, and so does every
+        younger entry: without it a re-run under the same run key would write twice. Raises like ``ledger_entries``.
+        """
+        raise self._no_ledger(connection)
+
+    def _no_ledger(self, connection: Connection) -> Exception:
+        from osiris_core.errors import InvalidInputError
+
+        return InvalidInputError(
+            f"@{connection.alias} keeps no ledger that can be shown or pruned ({type(self).__name__})", code="OSI-V122"
+        )
 
     # -- data plane ----------------------------------------------------------------------------------
     def open_reader(

@@ -35,6 +35,7 @@ class Project:
         connections_file: ``osiris_connections.yaml`` unless the project says otherwise.
         validation_mode: ``OSIRIS_VALIDATION`` over ``osiris.yaml`` over ``warn``; a flag goes over all of them.
         catalog_ttl: seconds; 0 means always ask.
+        ledger_retention_days: how long ``osiris ledger prune`` leaves entries alone.
         profile: name of the chosen profile, or None.
         profiles: settings of every profile that ``osiris.yaml`` names.
         config: the settings as written, profile applied.
@@ -46,6 +47,7 @@ class Project:
     connections_file: Path = Path("osiris_connections.yaml")
     validation_mode: ValidationMode = "warn"
     catalog_ttl: int = 3600
+    ledger_retention_days: float = 90
     default_engine: str = "local"
     provider: str | Mapping[str, str] | None = None
     profile: str | None = None
@@ -116,6 +118,7 @@ def _settled(root: Path, file: Path | None, config: Mapping[str, Any], profile: 
         connections_file=root / config.get("connections", "osiris_connections.yaml"),
         validation_mode=config.get("validation", "warn"),
         catalog_ttl=config.get("catalog", {}).get("ttl", 3600),
+        ledger_retention_days=config.get("ledger", {}).get("retention_days", 90),
         default_engine=config.get("engine", "local"),
         provider=config.get("provider"),
         profile=profile,

@@ -7,11 +7,12 @@ from typing import Any
 
 import duckdb
 
-from osiris_core import CommitResult, StepContext
-from osiris_core.data import LEDGER_TABLE, result_from_json, result_to_json
+from osiris_core import CommitResult, LedgerEntry, StepContext
+from osiris_core.data import LEDGER_TABLE, ledger_entry, result_from_json, result_to_json
 from osiris_duckdb.instances import one, quote
 
 _TABLE = f"main.{quote(LEDGER_TABLE)}"
+MICROSECONDS_OF_A_DAY = 86_400_000_000
 _DDL = f"""
     CREATE TABLE IF NOT EXISTS {_TABLE} (
         run_key VARCHAR NOT NULL, pipeline VARCHAR NOT NULL, step VARCHAR NOT NULL, table_name VARCHAR NOT NULL,
@@ -34,13 +35,13 @@ def committed(connection: duckdb.DuckDBPyConnection, context: StepContext) -> Co
     return result_from_json(row[0]) if row else None
 
 
-def state(connection: duckdb.DuckDBPyConnection, context: StepContext) -> Any:
-    """The state of the step's last commit, or None."""
+def state(connection: duckdb.DuckDBPyConnection, context: StepContext, table: str) -> Any:
+    """The state of the step's last commit to this table, or None."""
     row = one(
         connection,
-        f"SELECT state FROM {_TABLE} WHERE pipeline = ? AND step = ? AND state IS NOT NULL "
+        f"SELECT state FROM {_TABLE} WHERE pipeline = ? AND step = ? AND table_name = ? AND state IS NOT NULL "
         "ORDER BY committed_at DESC, rowid DESC LIMIT 1",
-        [context.pipeline, context.step],
+        [context.pipeline, context.step, table],
     )
     return json.loads(row[0]) if row else None
 
@@ -62,3 +63,33 @@ def exists(connection: duckdb.DuckDBPyConnection) -> bool:
         connection, "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'main' AND table_name = ?", [LEDGER_TABLE]
     )
     return bool(row and row[0])
+
+
+def entries(connection: duckdb.DuckDBPyConnection, limit: int | None) -> list[LedgerEntry]:
+    """The newest commits; none where there is no ledger."""
+    if not exists(connection):
+        return []
+    rows = connection.execute(
+        "SELECT pipeline, step, table_name, run_key, committed_at, result, state IS NOT NULL "
+        f"FROM {_TABLE} ORDER BY committed_at DESC, rowid DESC {'' if limit is None else f'LIMIT {limit:d}'}"
+    ).fetchall()
+    return [ledger_entry(row) for row in rows]
+
+
+def prune(connection: duckdb.DuckDBPyConnection, older_than_days: float, *, dry_run: bool) -> int:
+    """Remove commits of longer ago, except for the newest state of each step and table. Returns how many."""
+    if not exists(connection):
+        return 0
+    row = one(
+        connection,
+        f"""
+        {"SELECT count(*)" if dry_run else "DELETE"} FROM {_TABLE}
+        WHERE committed_at < CAST(now() AS TIMESTAMP) - to_microseconds(CAST(? AS BIGINT))
+        AND rowid NOT IN (
+            SELECT arg_max(rowid, (committed_at, rowid)) FROM {_TABLE} WHERE state IS NOT NULL
+            GROUP BY pipeline, step, table_name
+        )
+        """,
+        [round(older_than_days * MICROSECONDS_OF_A_DAY)],
+    )
+    return int(row[0]) if row else 0

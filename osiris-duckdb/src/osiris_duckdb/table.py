@@ -6,10 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from osiris_core import ConnectError, Driver, Finding
+from osiris_core import ConfigurationError, ConnectError, Driver, Finding
 
 if TYPE_CHECKING:
-    from osiris_core import ArrowStream, Catalog, Connection, Fault, Partition, Scope, StepContext, Writer
+    from osiris_core import (
+        ArrowStream,
+        Catalog,
+        Connection,
+        Fault,
+        LedgerEntry,
+        Partition,
+        Scope,
+        StepContext,
+        Writer,
+    )
     from osiris_duckdb.instances import Lease
 
 
@@ -57,6 +67,26 @@ class DuckDBTable(Driver):
 
         return fault(error)
 
+    def ledger_entries(self, connection: Connection, limit: int | None = None) -> list[LedgerEntry]:
+        """The newest commits that the file's ledger remembers. Raises ConnectError."""
+        from osiris_duckdb import ledger
+
+        if not _path(connection).exists():
+            return []
+        with _Opened(connection) as lease:
+            return ledger.entries(lease.connection, limit)
+
+    def prune_ledger(self, connection: Connection, older_than_days: float, *, dry_run: bool = False) -> int:
+        """Remove old entries of the file's ledger. Raises ConnectError, retryable while another process has it."""
+        from osiris_duckdb import ledger
+
+        if not _path(connection).exists():
+            return 0
+        if connection.fields.get("read_only") and not dry_run:
+            raise ConfigurationError(f"@{connection.alias} is read_only, so its ledger cannot be pruned")
+        with _Opened(connection, write=not dry_run) as lease:
+            return ledger.prune(lease.connection, older_than_days, dry_run=dry_run)
+
     def open_reader(
         self,
         connection: Connection,
@@ -87,16 +117,17 @@ def _path(connection: Connection) -> Path:
 
 
 class _Opened:
-    """A lease for the control plane, read-only."""
+    """A lease for the control plane, read-only unless it says otherwise."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, write: bool = False) -> None:
         self._path = _path(connection)
+        self._write = write
         self._lease: Lease | None = None
 
     def __enter__(self) -> Lease:
         from osiris_duckdb.instances import INSTANCES
 
-        self._lease = INSTANCES.borrow(self._path)
+        self._lease = INSTANCES.borrow(self._path, write=self._write)
         return self._lease
 
     def __exit__(self, *exception: object) -> None:

@@ -75,12 +75,13 @@ class TableWriter:
     def read_state(self) -> Any:
         """State that this step's last commit left, or None; asking makes nothing."""
         if self._lease is not None:
-            return ledger.state(self._lease.connection, self._context)
+            return ledger.state(self._lease.connection, self._context, self._config["table"])
         if not self._path.is_file():
             return None
         lease = INSTANCES.borrow(self._path, temp_dir=self._context.work_dir)
         try:
-            return ledger.state(lease.connection, self._context) if ledger.exists(lease.connection) else None
+            known = ledger.exists(lease.connection)
+            return ledger.state(lease.connection, self._context, self._config["table"]) if known else None
         finally:
             lease.close()
 

@@ -12,6 +12,7 @@ from osiris_core import (
     Driver,
     Fault,
     Finding,
+    LedgerEntry,
     Partition,
     Problem,
     Scope,
@@ -60,6 +61,18 @@ class MySQLTable(Driver):
         from osiris_mysql.faults import fault_of
 
         return fault_of(error)
+
+    def ledger_entries(self, connection: Connection, limit: int | None = None) -> list[LedgerEntry]:
+        """The newest commits that the ledger remembers. Raises ConnectError."""
+        from osiris_mysql.ledger import entries
+
+        return entries(connection, limit)
+
+    def prune_ledger(self, connection: Connection, older_than_days: float, *, dry_run: bool = False) -> int:
+        """Remove old entries of the ledger, never the newest state. Raises ConnectError."""
+        from osiris_mysql.ledger import prune
+
+        return prune(connection, older_than_days, dry_run=dry_run)
 
     def open_reader(
         self,

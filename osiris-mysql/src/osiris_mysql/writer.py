@@ -65,7 +65,7 @@ class MySQLWriter:
     def read_state(self) -> Any:
         """What the last committed run of this pipeline and step left, or None."""
         with running(self._what):
-            text = ledger.state(self._open(), self._database, self._context)
+            text = ledger.state(self._open(), self._database, self._context, self._config["table"])
         return None if text is None else json.loads(text)
 
     def stage(self, stream: Any, partition: int = 0) -> int:

@@ -11,7 +11,7 @@ from osiris_core import Connection, Driver, Fault, Finding, Partition, Problem, 
 if TYPE_CHECKING:
     import psycopg
 
-    from osiris_core import ArrowStream, Catalog, Scope, Spec, Writer
+    from osiris_core import ArrowStream, Catalog, LedgerEntry, Scope, Spec, Writer
     from osiris_postgres.connect import Place
 
 
@@ -67,15 +67,22 @@ class PostgresTable(Driver):
 
         return map_error(error)
 
-    def prune_ledger(self, connection: Connection, older_than_days: float) -> int:
-        """Remove old entries of the ledger; the newest state of every step stays. Returns how many went."""
-        from osiris_postgres.connect import connect
+    # -- the ledger ----------------------------------------------------------------------------------
+    def ledger_entries(self, connection: Connection, limit: int | None = None) -> list[LedgerEntry]:
+        from osiris_postgres.ledger import Ledger
+
+        place = self.place(connection)
+        with _snapshot(place) as session:
+            return Ledger(session, place).entries(limit)
+
+    def prune_ledger(self, connection: Connection, older_than_days: float, *, dry_run: bool = False) -> int:
+        from osiris_postgres.connect import connect, set_local
         from osiris_postgres.ledger import Ledger
 
         place = self.place(connection)
         with connect(place) as session:
-            ledger = Ledger(session, place)
-            return ledger.prune(older_than_days) if ledger.standing().table_exists else 0
+            set_local(session, place)
+            return Ledger(session, place).prune(older_than_days, dry_run=dry_run)
 
     # -- data plane ----------------------------------------------------------------------------------
     def open_reader(

@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from osiris_core import CommitResult, ConnectError
-from osiris_core.data import LEDGER_TABLE, result_from_json, result_to_json
+from osiris_core import CommitResult, ConnectError, LedgerEntry
+from osiris_core.data import LEDGER_TABLE, ledger_entry, result_from_json, result_to_json
 from osiris_postgres.connect import Place
 from osiris_postgres.names import lock_key, qualified, quote
 
@@ -170,13 +170,39 @@ class Ledger:
         row = self._connection.execute(sql, entry.values()).fetchone()
         return json.loads(row[0]) if row else None
 
-    def prune(self, older_than_days: float) -> int:
-        """Remove entries committed longer ago; the newest state of each step and table stays. Returns how many."""
+    def entries(self, limit: int | None) -> list[LedgerEntry]:
+        """The newest entries; none where there is no ledger. Raises ConnectError (OSI-C044) without the right."""
         sql = f"""
-            DELETE FROM {self.table} WHERE committed_at < clock_timestamp() - %(days)s * interval '1 day'
+            SELECT pipeline, step, table_name, run_key, committed_at, result, state IS NOT NULL FROM {self.table}
+            ORDER BY committed_at DESC, run_key, pipeline, step LIMIT %(limit)s
+        """
+        rows = self._managed(sql, {"limit": limit})
+        return [ledger_entry(row) for row in rows.fetchall()] if rows else []
+
+    def prune(self, older_than_days: float, *, dry_run: bool = False) -> int:
+        """Remove entries committed longer ago; the newest state of each step and table stays. Returns how many.
+
+        Raises ConnectError (OSI-C044) without the right.
+        """
+        sql = f"""
+            {"SELECT 1" if dry_run else "DELETE"} FROM {self.table}
+            WHERE committed_at < clock_timestamp() - %(days)s * interval '1 day'
             AND (run_key, pipeline, step) NOT IN (
                 SELECT DISTINCT ON (pipeline, step, table_name) run_key, pipeline, step FROM {self.table}
                 WHERE state IS NOT NULL ORDER BY pipeline, step, table_name, committed_at DESC
             )
         """
-        return self._connection.execute(sql, {"days": older_than_days}).rowcount
+        rows = self._managed(sql, {"days": older_than_days})
+        return rows.rowcount if rows else 0
+
+    def _managed(self, sql: str, values: dict[str, Any]) -> psycopg.Cursor[Any] | None:
+        """Run a statement on the table; None when there is no table."""
+        import psycopg.errors
+
+        standing = self.standing()
+        if not standing.table_exists:
+            return None
+        try:
+            return self._connection.execute(sql, values)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise self.missing_right(standing) from error

@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from osiris_core import Connection, Fault, Finding, Partition, Problem, RunError, StepContext, StepView
+from osiris_core import (
+    Connection,
+    Fault,
+    Finding,
+    InvalidInputError,
+    Partition,
+    Problem,
+    RunError,
+    StepContext,
+    StepView,
+)
 from osiris_postgres.driver import PostgresTable
 from osiris_supabase.limits import over_rest, rest_problems
 from osiris_supabase.settings import channel_of, rest_place, sql_place
 
 if TYPE_CHECKING:
-    from osiris_core import ArrowStream, Catalog, Scope, Spec, Writer
+    from osiris_core import ArrowStream, Catalog, LedgerEntry, Scope, Spec, Writer
     from osiris_postgres.connect import Place
 
 
@@ -65,8 +75,14 @@ class SupabaseTable(PostgresTable):
 
         return map_error(error) or super().map_error(error)
 
-    def prune_ledger(self, connection: Connection, older_than_days: float) -> int:
-        return super().prune_ledger(connection, older_than_days) if channel_of(connection) == "sql" else 0
+    # -- the ledger ----------------------------------------------------------------------------------
+    def ledger_entries(self, connection: Connection, limit: int | None = None) -> list[LedgerEntry]:
+        _refuse_rest_ledger(connection)
+        return super().ledger_entries(connection, limit)
+
+    def prune_ledger(self, connection: Connection, older_than_days: float, *, dry_run: bool = False) -> int:
+        _refuse_rest_ledger(connection)
+        return super().prune_ledger(connection, older_than_days, dry_run=dry_run)
 
     # -- data plane ----------------------------------------------------------------------------------
     def open_reader(
@@ -98,6 +114,15 @@ class SupabaseTable(PostgresTable):
 
         _refuse_beyond_rest("write", config)
         return RestWriter(rest_place(connection), config, context)
+
+
+def _refuse_rest_ledger(connection: Connection) -> None:
+    if channel_of(connection) == "rest":
+        raise InvalidInputError(
+            f"@{connection.alias} works over REST, which keeps no ledger: there is nothing to show or prune",
+            code="OSI-V122",
+            hint="the ledger is kept by the SQL channel; name a connection with a password",
+        )
 
 
 def _refuse_beyond_rest(mode: str, config: Mapping[str, Any]) -> None:

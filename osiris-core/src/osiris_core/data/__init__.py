@@ -5,7 +5,7 @@ Needs the extra ``osiris-core[data]`` (pyarrow). In core only ``run/`` uses it.
 
 from osiris_core.atomic import private_opener, rights_of
 from osiris_core.data.coercion import Coercions
-from osiris_core.data.ledger import LEDGER_TABLE, result_from_json, result_to_json
+from osiris_core.data.ledger import LEDGER_TABLE, ledger_entry, result_from_json, result_to_json
 from osiris_core.data.select import ParamStyle, build_select
 from osiris_core.data.spool import Spool
 from osiris_core.data.stream import BatchStream, as_reader, as_stream, rebatch
@@ -33,6 +33,7 @@ __all__ = [
     "build_select",
     "column_arrow",
     "field",
+    "ledger_entry",
     "osiris_type",
     "private_opener",
     "rebatch",

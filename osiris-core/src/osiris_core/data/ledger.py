@@ -14,9 +14,10 @@ first result with ``already_committed`` set and nothing is written again. A kill
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
-from osiris_core.drivers import CommitResult
+from osiris_core.drivers import CommitResult, LedgerEntry
 
 #: Columns: run_key, pipeline, step, table_name, result (JSON text), state (JSON text), committed_at;
 #: primary key (run_key, pipeline, step).
@@ -40,3 +41,14 @@ def result_from_json(text: str) -> CommitResult:
     """The counts back from the ledger, marked ``already_committed``."""
     value: dict[str, Any] = json.loads(text)
     return CommitResult(**value, already_committed=True)
+
+
+def ledger_entry(row: tuple[str, str, str, str, datetime, str, bool]) -> LedgerEntry:
+    """An entry from (pipeline, step, table_name, run_key, committed_at, result, whether there is state).
+
+    A time without a zone is UTC.
+    """
+    pipeline, step, table, run_key, committed_at, result, holds_state = row
+    moment = committed_at.replace(tzinfo=UTC) if committed_at.tzinfo is None else committed_at.astimezone(UTC)
+    at = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return LedgerEntry(pipeline, step, table, run_key, at, result_from_json(result).written, bool(holds_state))

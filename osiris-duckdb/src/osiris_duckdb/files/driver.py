@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Catalog,
         Connection,
         Fault,
+        LedgerEntry,
         Partition,
         Scope,
         Spec,
@@ -85,6 +86,18 @@ class FileTable(Driver):
         from osiris_duckdb.errors import fault
 
         return fault(error)
+
+    def ledger_entries(self, connection: Connection, limit: int | None = None) -> list[LedgerEntry]:
+        """The newest commits of all files below the root, from their markers."""
+        from osiris_duckdb.files.ledger import entries
+
+        return entries(connection, limit)
+
+    def prune_ledger(self, connection: Connection, older_than_days: float, *, dry_run: bool = False) -> int:
+        """Remove old entries from the markers of all files below the root."""
+        from osiris_duckdb.files.ledger import prune
+
+        return prune(connection, older_than_days, dry_run=dry_run)
 
     def open_reader(
         self,

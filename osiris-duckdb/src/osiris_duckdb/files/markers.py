@@ -12,17 +12,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
-from osiris_core import CommitResult, RunError, StepContext
-from osiris_core.data import private_opener, result_from_json, result_to_json, rights_of
+from osiris_core import CommitResult, LedgerEntry, RunError, StepContext
+from osiris_core.data import ledger_entry, private_opener, result_from_json, result_to_json, rights_of
 
 #: Commits that a marker keeps; of each step the last is always among them.
 KEPT_COMMITS = 500
+#: How long another run that writes the same file is waited for.
+LOCK_WAIT_SECONDS = 10.0
+_POLL_SECONDS = 0.1
 _TEMPORARY = ".osiris-tmp"
+_MARKER = ".osiris-commits.json"
 
 
 class Marker:
@@ -30,7 +37,7 @@ class Marker:
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        self._path = target.with_name(f".{target.name}.osiris-commits.json")
+        self._path = target.with_name(f".{target.name}{_MARKER}")
         self._commits: list[dict[str, Any]] = []
         if self._path.exists():
             self._commits = self._read()
@@ -80,16 +87,44 @@ class Marker:
             "result": result_to_json(result),
             "state": state,
             "file": temporary.name,
+            "committed_at": datetime.now(UTC).isoformat(),
         }
         self._commits = self._trimmed([*self._commits, entry])
-        draft = self._path.with_name(temporary.name + ".marker")
+        self._save(temporary)
+        self._put_in_place(temporary)
+
+    def entries(self, table: str) -> list[LedgerEntry]:
+        """The commits, the newest first."""
+        return [
+            ledger_entry(
+                (c["pipeline"], c["step"], table, c["run_key"], _moment(c), c["result"], c["state"] is not None)
+            )
+            for c in reversed(self._commits)
+        ]
+
+    def prune(self, older_than_days: float, *, dry_run: bool) -> int:
+        """Remove commits of longer ago, except for the newest state of each step. Returns how many.
+
+        Comes after ``recover``: the last commit may be one whose file is not in place yet. Raises OSError.
+        """
+        end = datetime.now(UTC) - timedelta(days=older_than_days)
+        states = {(c["pipeline"], c["step"]): c for c in self._commits if c["state"] is not None}
+        kept = [c for c in self._commits if _moment(c) >= end or states.get((c["pipeline"], c["step"])) is c]
+        removed = len(self._commits) - len(kept)
+        if removed and not dry_run:
+            self._commits = kept
+            self._save(self.temporary(token_hex(6)))
+        return removed
+
+    def _save(self, beside: Path) -> None:
+        """Put a new marker in the place of the old one, at once. Raises OSError."""
+        draft = beside.with_name(beside.name + ".marker")
         with open(draft, "x", encoding="utf-8", opener=private_opener) as file:
             json.dump({"version": 1, "commits": self._commits}, file, ensure_ascii=False)
         _sync(draft)
         draft.chmod(rights_of(self._target))
         draft.replace(self._path)
         _sync(self._path.parent)
-        self._put_in_place(temporary)
 
     def _put_in_place(self, temporary: Path) -> None:
         temporary.chmod(rights_of(self._target))
@@ -102,6 +137,16 @@ class Marker:
         old, recent = commits[:-KEPT_COMMITS], commits[-KEPT_COMMITS:]
         states = {(c["pipeline"], c["step"]): c for c in old if c["state"] is not None}
         return [*states.values(), *recent]
+
+
+def marked(root: Path) -> list[Path]:
+    """Every file below ``root`` that has a marker, whether it still exists or not."""
+    found = (path.with_name(path.name[1 : -len(_MARKER)]) for path in root.rglob(f".?*{_MARKER}"))
+    return sorted(found)
+
+
+def _moment(commit: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(commit["committed_at"])
 
 
 @contextmanager
@@ -152,3 +197,17 @@ class FileLock:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
+
+
+def lock(file: FileLock, table: str, cancelled: Callable[[], bool] = lambda: False) -> None:
+    """Take the lock, waiting for another run. Raises RunError (OSI-R029, retryable) when that takes long."""
+    deadline = time.monotonic() + LOCK_WAIT_SECONDS
+    while not file.acquire():
+        if time.monotonic() > deadline or cancelled():
+            raise RunError(
+                f'another run is writing "{table}"',
+                code="OSI-R029",
+                hint="wait for it to end, then run again",
+                retryable=True,
+            )
+        time.sleep(_POLL_SECONDS)

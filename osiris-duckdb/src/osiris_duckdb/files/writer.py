@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from secrets import token_hex
@@ -14,17 +13,12 @@ from osiris_core import (
     DriftError,
     InvalidInputError,
     ReconciliationError,
-    RunError,
     StepContext,
 )
-from osiris_duckdb.files.markers import FileLock, Marker
+from osiris_duckdb.files.markers import FileLock, Marker, lock
 from osiris_duckdb.files.output import Output, open_output
 from osiris_duckdb.files.paths import inside, is_glob, root_of
 from osiris_duckdb.files.relation import Options
-
-#: How long another run that writes the same file is waited for.
-LOCK_WAIT_SECONDS = 10.0
-_POLL_SECONDS = 0.1
 
 
 class FileWriter:
@@ -52,7 +46,7 @@ class FileWriter:
         if not self._target.exists() and self._config.get("create", "if_missing") == "never":
             raise DriftError(f'there is no file "{self._config["table"]}"', hint="or make it with create: if_missing")
         self._target.parent.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
+        lock(self._lock, self._config["table"], self._context.cancelled)
         self._marker = Marker(self._target)
         self._marker.recover()
         return self._marker.committed(self._context)
@@ -97,18 +91,6 @@ class FileWriter:
         """Release the lock; what was not committed is removed."""
         self.abort()
         self._lock.release()
-
-    def _take_lock(self) -> None:
-        deadline = time.monotonic() + LOCK_WAIT_SECONDS
-        while not self._lock.acquire():
-            if time.monotonic() > deadline or self._context.cancelled():
-                raise RunError(
-                    f'another run is writing "{self._config["table"]}"',
-                    code="OSI-R029",
-                    hint="wait for it to end, then run again",
-                    retryable=True,
-                )
-            time.sleep(_POLL_SECONDS)
 
     def _opened(self) -> Output:
         if self._output is None:

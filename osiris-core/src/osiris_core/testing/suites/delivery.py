@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ import pyarrow as pa
 import pytest
 
 from osiris_core.data import BatchStream
+from osiris_core.drivers import Driver
+from osiris_core.errors import InvalidInputError
 from osiris_core.testing.connector import Connector, people, stream_of
 from osiris_core.testing.crash import Moment, write_and_die
 from osiris_core.testing.marks import needs
@@ -43,6 +46,46 @@ class DeliverySuite:
         assert self._state(connector, name) == state
         connector.write(name, people([2]), run_key="tuesday")
         assert self._state(connector, name) == state, "a commit without state keeps the old one"
+
+    @needs("write.append", delivery="exactly_once")
+    @pytest.mark.parametrize("with_state", [(), (0, 1), (0, 2, 4)], ids=["no state", "old state", "both"])
+    def test_the_ledger_keeps_what_reruns_and_incremental_reads_need(
+        self, connector: Connector, with_state: tuple[int, ...]
+    ) -> None:
+        """Shown and pruned: younger run keys stay exactly once, incremental reads go on from where they were."""
+        name = connector.seed(people([]))
+        driver, connection = connector.driver, connector.connection
+        if type(driver).prune_ledger is Driver.prune_ledger:
+            with pytest.raises(InvalidInputError, match="keeps no ledger"):
+                driver.prune_ledger(connection, 1)
+            return
+        commits = [(f"key {number}", {"n": number} if number in with_state else None) for number in range(6)]
+        states = [state for _, state in commits if state is not None]
+        for number, (key, state) in enumerate(commits):
+            if number == 3:
+                between = time.monotonic() + 0.1
+                time.sleep(2)
+            connector.write(name, people([number]), run_key=key, state=state)
+        shown = self._ledger(connector, name)
+        assert [(key, holds) for key, holds, _ in shown][:6] == [(key, s is not None) for key, s in commits][::-1]
+        assert [rows for *_, rows in shown][:6] == [1] * 6
+        gone = [key for number, (key, _) in enumerate(commits[:3]) if number != max(with_state, default=-1)]
+        days = (time.monotonic() - between) / 86_400
+        assert driver.prune_ledger(connection, days, dry_run=True) >= len(gone)
+        assert self._ledger(connector, name) == shown, "a dry run removes nothing"
+        assert driver.prune_ledger(connection, days) >= len(gone)
+        kept = [key for key, _ in commits if key not in gone]
+        assert [key for key, *_ in self._ledger(connector, name)] == kept[::-1]
+        assert driver.prune_ledger(connection, 1) == 0
+        for key in kept:
+            assert connector.write(name, people([9]), run_key=key).already_committed
+        assert self._state(connector, name) == (states[-1] if states else None)
+        assert [row["id"] for row in connector.rows(name)] == [0, 1, 2, 3, 4, 5]
+
+    def _ledger(self, connector: Connector, name: str) -> list[tuple[str, bool, int]]:
+        """Run key, whether there is state, and rows of each entry of a table, the newest first."""
+        entries = connector.driver.ledger_entries(connector.connection)
+        return [(entry.run_key, entry.holds_state, entry.rows) for entry in entries if name in entry.table]
 
     def _state(self, connector: Connector, name: str) -> Any:
         config = connector.compiled("write", connector.write_config(name, "append"))

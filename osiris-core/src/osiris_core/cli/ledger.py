@@ -1,0 +1,137 @@
+"""The ledger (_osiris_commits) by which a target remembers what was committed: show it, or remove old entries.
+
+An entry makes a re-run under its run key safe: without it the same rows would be written a second time. So entries
+younger than the retention always stay, and it should be longer than any run may wait to be run again. The newest
+entry that holds the state of an incremental read stays too, whatever its age, for each pipeline, step and table.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from osiris_core.cli.options import add_session_options, open_session
+from osiris_core.cli.output import emit_json, print_table, print_text
+from osiris_core.cli.text import alias_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from osiris_core.connections import Connection
+    from osiris_core.drivers import Driver, LedgerEntry
+    from osiris_core.session import Session
+
+LONGEST_DAYS = 36_500
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """``osiris ledger show|prune``."""
+    commands = parser.add_subparsers(dest="command", required=True, metavar="show|prune")
+    show = commands.add_parser("show", help="entries of a target's ledger, the newest first")
+    show.add_argument("alias", metavar="@ALIAS", help="a connection of osiris_connections.yaml")
+    show.add_argument(
+        "--limit", type=_count, default=20, metavar="N", help="at most this many entries (default 20; 0: all)"
+    )
+    add_session_options(show)
+    prune = commands.add_parser("prune", help="remove old entries", description=__doc__)
+    prune.add_argument("aliases", nargs="+", metavar="@ALIAS", help="connections of osiris_connections.yaml")
+    prune.add_argument(
+        "--older-than",
+        type=_days,
+        metavar="DAYS",
+        help="remove what was committed longer ago (default: ledger.retention_days of osiris.yaml, or 90)",
+    )
+    prune.add_argument("--dry-run", action="store_true", help="say how many entries would go, and remove none")
+    add_session_options(prune)
+
+
+def run(args: Namespace) -> int:
+    """Show or prune."""
+    session = open_session(args)
+    return _show(session, args) if args.command == "show" else _prune(session, args)
+
+
+def _show(session: Session, args: Namespace) -> int:
+    alias = alias_name(args.alias)
+    driver, connection = _target(session, alias)
+    entries: list[LedgerEntry] = _asked(
+        session, alias, driver, lambda: driver.ledger_entries(connection, args.limit or None)
+    )
+    if args.json:
+        emit_json(session.redactor.value({"alias": alias, "entries": [asdict(entry) for entry in entries]}))
+    elif not entries:
+        print_text(f"the ledger of @{alias} has no entries")
+    else:
+        heads = ("COMMITTED", "PIPELINE", "STEP", "TABLE", "ROWS", "STATE", "RUN KEY")
+        print_table(heads, (session.redactor.value(_cells(entry)) for entry in entries))
+    return 0
+
+
+def _cells(entry: LedgerEntry) -> list[str]:
+    state = "yes" if entry.holds_state else ""
+    at = entry.committed_at.partition(".")[0].replace("T", " ")
+    return [at, entry.pipeline, entry.step, entry.table, str(entry.rows), state, entry.run_key]
+
+
+def _prune(session: Session, args: Namespace) -> int:
+    days = session.project.ledger_retention_days if args.older_than is None else args.older_than
+    aliases = list(dict.fromkeys(alias_name(alias) for alias in args.aliases))
+    targets = {alias: _target(session, alias) for alias in aliases}  # all of them, before the first is changed
+    removed: dict[str, int] = {}
+    for alias, (driver, connection) in targets.items():
+        removed[alias] = _asked(session, alias, driver, lambda: _pruned(driver, connection, days, args))  # noqa: B023
+        if not args.json:
+            verb = "would be" if args.dry_run else "were"
+            count = f"{removed[alias]:,} {'entry' if removed[alias] == 1 else 'entries'}"
+            print_text(f"@{alias}: {count} older than {days:g} days {verb} removed")
+    if args.json:
+        pruned = [{"alias": alias, "removed": count} for alias, count in removed.items()]
+        emit_json({"older_than_days": days, "dry_run": args.dry_run, "ledgers": pruned})
+    return 0
+
+
+def _pruned(driver: Driver, connection: Connection, days: float, args: Namespace) -> int:
+    return driver.prune_ledger(connection, days, dry_run=args.dry_run)
+
+
+def _target(session: Session, alias: str) -> tuple[Driver, Connection]:
+    """The driver that writes through ``alias``, and the connection. Raises InvalidInputError for a family that
+
+    writes nothing, ConfigurationError for an alias that is wrong.
+    """
+    from osiris_core.errors import InvalidInputError
+
+    family = session.connections.family(alias)
+    connection = session.connections.resolve([alias])[alias]
+    for component in session.registry.families().get(family, ()):
+        if "write" in session.registry.spec(component).modes:
+            return session.registry.driver(component), connection
+    raise InvalidInputError(f"no component of {family} writes through @{alias}: it has no ledger", code="OSI-V122")
+
+
+def _asked(session: Session, alias: str, driver: Driver, call: Callable[[], Any]) -> Any:
+    """``call()``; the client library's own errors come out as ours."""
+    from osiris_core.run.faults import StepFault, driver_call, explain
+
+    try:
+        with driver_call(f"@{alias}", driver):
+            return call()
+    except StepFault as fault:
+        raise explain(fault, session.redactor, moved=False) from fault.cause
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise ArgumentTypeError(f'"{text}" is not a number of entries')
+    return int(text)
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0
+    if not 0 < days <= LONGEST_DAYS:  # NaN is in no range
+        raise ArgumentTypeError(f'"{text}" is not a number of days above 0 and up to {LONGEST_DAYS}')
+    return days
