@@ -22,11 +22,11 @@ from osiris_core.context import (
     parse_form,
     render_moves,
     render_sql,
-    shortlist,
 )
 from osiris_llm.grounding import Grounded, ground
 from osiris_llm.prompt import repair_messages, request_message, system_message
 from osiris_llm.provider import Message, Provider, Reply, SchemaTooLargeError, Usage
+from osiris_llm.stages import narrowed
 from osiris_llm.trail import Trail
 
 DEFAULT_RETRIES = 2
@@ -91,15 +91,22 @@ class Author:
     def _write(self, request: str, earlier: Authored | None) -> Authored:
         heard = f"{earlier.heard}\n{request}" if earlier else request
         view = build_view(self._session, self._aliases, ContextRequest(heard, self._comments))
-        tables = shortlist(view, heard)
-        view = _narrowed(view, tables.left_out)
         trail = Trail(self._session.project.state_dir, Redactor.of_process())
+        stage = narrowed(view, heard, self._provider)
+        view, tables = stage.view, stage.tables
+        usage = Usage()
+        if stage.reply is not None:
+            trail.names(stage.messages, stage.reply)
+            usage = stage.reply.usage
         draft = earlier.form if earlier else ""
         messages = [
             system_message(view, tables, comments=self._comments),
             request_message(request if draft else heard, draft),
         ]
         result = self._attempts(messages, heard, view, trail)
+        result = replace(result, usage=_added(usage, result.usage))
+        if stage.note:
+            result = replace(result, notes=(*result.notes, stage.note))
         trail.event("finished", status=result.status, attempts=result.attempts)
         form = result.form if result.status == "written" else draft
         return replace(result, heard=heard, form=form)
@@ -171,25 +178,6 @@ class Author:
         status: Status = "failed" if problems else "written"
         form = json.dumps(answer.value, ensure_ascii=False)
         return Authored(status, oml=oml, notes=grounded.notes, problems=problems, form=form)
-
-
-def _narrowed(view: View, left_out: Sequence[str]) -> View:
-    """``view`` without the tables that did not fit, so that the schema holds what the brief shows."""
-    if not left_out:
-        return view
-    dropped = {(view.tables[name].source.alias, view.tables[name].table.name) for name in left_out}
-    sources = [
-        replace(
-            source,
-            catalog=replace(
-                source.catalog,
-                tables=tuple(t for t in source.catalog.tables if (source.alias, t.name) not in dropped),
-                partial=True,
-            ),
-        )
-        for source in view.sources
-    ]
-    return View(tuple(sources), view.hints, view.transform)
 
 
 def _counted(outcome: Authored, attempts: int, usage: Usage, trail: Trail) -> Authored:

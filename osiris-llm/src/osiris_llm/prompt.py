@@ -35,6 +35,17 @@ Request: merge the visits of country NL since March 2026 into archive
 """
 
 
+NAMES_RULES = """\
+Which of the tables below hold what the request asks for? Requests may use other words than the tables' names, and
+other languages: "wages" may be salaries, "cars" may be vehicles. Answer with one to six names, the likeliest first.
+"""
+
+
+def names_messages(names: str, request: str) -> list[Message]:
+    """The first of two stages: pick tables by name. ``names`` is the brief of names only."""
+    return [Message("system", f"{NAMES_RULES}\n{names}"), Message("user", f"Request: {request.strip()}")]
+
+
 def system_message(view: View, tables: Shortlist, *, comments: bool = False) -> Message:
     """The stable part: equal bytes for equal catalogues, so that a provider's cache holds it."""
     rules = RULES + (SQL_RULE if view.transform else "")

@@ -41,6 +41,12 @@ class Trail:
             **asdict(answer.usage),
         )
 
+    def names(self, messages: list[Message], answer: Reply) -> None:
+        """Keep the stage before the attempts, in which the model picked tables by name."""
+        self._write("names-prompt.json", json.dumps([asdict(m) for m in messages], ensure_ascii=False, indent=1))
+        self._write("names-answer.txt", answer.text)
+        self.event("names", milliseconds=round(answer.milliseconds, 1), **asdict(answer.usage))
+
     def event(self, name: str, **data: Any) -> None:
         """Append one line to ``events.jsonl``."""
         line = {"v": 1, "chat_id": self.id, "ts": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": name}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -32,17 +33,18 @@ def approximate_tokens(text: str) -> int:
     return -int(-len(text) // _CHARACTERS_PER_TOKEN)
 
 
-def shortlist(view: View, request: str, budget: int = DEFAULT_BUDGET) -> Shortlist:
+def shortlist(view: View, request: str, budget: int = DEFAULT_BUDGET, *, first: Sequence[str] = ()) -> Shortlist:
     """Which tables to describe so that the brief stays within ``budget`` tokens.
 
-    Tables are ranked by the words they share with the request, rare words first. Ties keep the catalogue's
+    Tables named in ``first`` come first, the others are ranked by the words they share with the request, rare words
+    before common ones. Ties keep the catalogue's
     order, so equal inputs give equal lists.
     """
     names = list(view.tables)
     if approximate_tokens(brief(view)) <= budget:
         return Shortlist(tuple(names), ())
     scores = _scores(view, request)
-    ranked = sorted(names, key=lambda name: -scores[name])
+    ranked = sorted(names, key=lambda name: (name not in first, -scores[name]))
     chosen: list[str] = []
     frame = approximate_tokens(brief(view, only=()))
     room = budget - frame
