@@ -157,6 +157,8 @@ class Draft:
     order: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     catalogs: dict[str, Catalog] = field(default_factory=dict)
+    #: What was asked for mends only, by alias and component.
+    asked: dict[tuple[str, str], Catalog] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     suggest: Suggester = field(default_factory=Suggester)
     _counts: Counter[str] = field(default_factory=Counter)

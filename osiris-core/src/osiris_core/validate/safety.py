@@ -34,25 +34,39 @@ def _check_secrets(draft: Draft) -> None:
     declared = {step.index: _declared_fields(step) for step in draft.steps}
     for name in _secret_parameters(draft.document.value):
         message = f'the parameter "{name}" would hold a secret'
-        where = f"a connection of osiris_connections.yaml, as ${{{name.upper()}}}"
-        hint = f'remove "{name}" from params, and what refers to it: a secret belongs into {where}'
+        hint = f"{_cut_parameter(name, draft)}; a secret belongs into a connection, as ${{{_variable(name)}}}"
         draft.report([Problem("OSI-V301", message, ("params", name), on_key=True, hint=hint)])
     for path, message in _secrets(draft.document.value, (), declared):
         draft.document.mask(path)
-        draft.report([Problem("OSI-V301", message, path, hint=_out_of_here(path, draft.document.at(path)))])
+        draft.report([Problem("OSI-V301", message, path, hint=_out_of_here(path, draft))])
 
 
-def _out_of_here(path: Path, value: str) -> str:
+def _out_of_here(path: Path, draft: Draft) -> str:
     """What to cut, and where the secret belongs; the value itself is never repeated."""
     change = "and change the secret: it has been written down"
+    value = str(draft.document.at(path))
     if holds_password_in_url(value):
         return f"remove user:password@ from the URL, {change}"
-    name = str(path[1] if path[:1] == ("params",) else path[-1])
+    name = str(path[1] if path[:1] == ("params",) and len(path) > 1 else path[-1])
     if holds_credentials(value):
         return f'remove it: the value of "{name}" may hold no key or token, {change}'
-    variable = re.sub(r"\W+", "_", name, flags=re.ASCII).upper()
-    where = " from params" if path[:1] == ("params",) else ""
-    return f'remove "{name}"{where}; a connection in osiris_connections.yaml may name it as ${{{variable}}}, {change}'
+    cut = _cut_parameter(name, draft) if path[:1] == ("params",) else f'remove "{name}"'
+    return f"{cut}; a connection in osiris_connections.yaml may name it as ${{{_variable(name)}}}, {change}"
+
+
+def _cut_parameter(name: str, draft: Draft) -> str:
+    """The parameter goes (with ``params`` when it is the only one), and so does what refers to it."""
+    document = draft.document
+    params = document.at(("params",))
+    cut = "params" if isinstance(params, dict) and len(params) == 1 else name
+    uses = re.finditer(re.escape(f"${{params.{name}}}"), document.text)
+    lines = sorted({document.span_at(use.start(), use.end()).line for use in uses})[:5]
+    also = f", and what refers to it in line {', '.join(map(str, lines))}" if lines else ""
+    return f'remove "{cut}"{also}'
+
+
+def _variable(name: str) -> str:
+    return re.sub(r"\W+", "_", name, flags=re.ASCII).upper()
 
 
 def _secret_parameters(document: Any) -> Iterator[str]:

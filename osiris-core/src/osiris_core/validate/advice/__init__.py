@@ -16,13 +16,18 @@ from osiris_core.validate.draft import Draft, DraftStep
 Adviser = Callable[[Problem, DraftStep | None, Draft], Problem]
 
 #: More mends than this are not worked out; so many faults have one cause.
-MAX_ADVISED = 200
+MAX_ADVISED = 100
+#: A longer mend helps nobody; the check's own is kept then.
+MAX_HINT, MAX_EXAMPLE = 800, 4000
+#: A system that did not answer a moment ago is not asked again.
+_SILENT = frozenset({"OSI-V290", "OSI-V291"})
 
 
 def advise(draft: Draft) -> None:
     """Complete the mends of ``draft.problems``."""
     if not draft.problems:
         return
+    draft.asks = draft.asks and not any(problem.code in _SILENT for problem in draft.problems)
     advisers = _advisers()
     steps = {step.index: step for step in draft.steps}
     advised = [_advised(problem, steps, advisers, draft) for problem in draft.problems[:MAX_ADVISED]]
@@ -36,9 +41,10 @@ def _advised(problem: Problem, steps: dict[int, DraftStep], advisers: dict[str, 
     path = problem.path
     step = steps.get(int(path[1])) if path[:1] == ("steps",) and len(path) > 1 else None
     try:
-        return adviser(problem, step, draft)
+        found = adviser(problem, step, draft)
     except OsirisError:  # a broken spec or connection, which has a problem of its own
         return problem
+    return found if len(found.hint) <= MAX_HINT and len(found.example) <= MAX_EXAMPLE else problem
 
 
 def _advisers() -> dict[str, Adviser]:

@@ -21,12 +21,15 @@ _TRANSFORM = """\
 
 def sources_for(step: DraftStep, draft: Draft) -> list[str]:
     """Ids of steps that have rows to give to ``step`` and do not wait for it."""
-    users: set[str | None] = {step.id}
-    for _ in draft.steps[:200]:
-        more = {other.id for other in draft.steps if users & set(other.needs)} - users
-        if not more:
-            break
-        users |= more
+    users_of: dict[str, list[str | None]] = {}
+    for other in draft.steps:
+        for need in other.needs:
+            users_of.setdefault(need, []).append(other.id)
+    users, waiting = {step.id}, [step.id]
+    while waiting:
+        fresh = set(users_of.get(waiting.pop() or "", ())) - users
+        users |= fresh
+        waiting += fresh
     steps = (other for other in draft.steps if other.id is not None and other is not step)
     return [str(other.id) for other in steps if other.mode != "write" and other.id not in users]
 

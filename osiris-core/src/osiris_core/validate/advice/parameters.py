@@ -29,6 +29,8 @@ def _kind(name: str, draft: Draft) -> str:
 
 def declaration(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     """The whole declaration, as it may be."""
+    if problem.path == ("params",):
+        return replace(problem, hint='remove "params", or write params: {since: {type: date, default: "2026-01-31"}}')
     if len(problem.path) < 2 or is_secret_key(problem.path[1]):
         return problem
     name = str(problem.path[1])

@@ -93,10 +93,12 @@ def catalog_of(alias: str, component: str, draft: Draft) -> Catalog | None:
         return known
     from osiris_core.errors import OsirisError
 
-    try:
-        return draft.session.catalogs.get(alias, component) if draft.asks else None
-    except OsirisError:
-        return None
+    if (alias, component) not in draft.asked and draft.asks:
+        try:
+            draft.asked[alias, component] = draft.session.catalogs.get(alias, component)
+        except OsirisError:  # nobody waits twice for a system that is not there
+            draft.asks = False
+    return draft.asked.get((alias, component))
 
 
 def condition_column(step: DraftStep | None, path: Sequence[str | int], draft: Draft) -> Column | None:

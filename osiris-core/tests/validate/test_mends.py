@@ -1,0 +1,196 @@
+"""Whoever follows the shown mend to the letter ends with a valid pipeline: no message tells what fails afterwards.
+
+``follow`` does what a person does who sees nothing but the file and the message, and understands nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from osiris_core.oml import Document, load, load_file
+from osiris_core.oml.edit import apply_fixes
+from osiris_core.oml.editor import Editor
+from osiris_core.problems import Path as Place
+from osiris_core.problems import Problem
+from osiris_core.validate import validate
+
+FAULTS = Path(__file__).parents[1] / "faults"
+NAMES = sorted(path.stem for path in FAULTS.glob("*.yaml"))
+#: These want a person: bytes to save anew, SQL to think about, a choice, faults that hide each other.
+FOR_PEOPLE = {
+    "column_of_another_type", "many_at_once", "needs_cycle", "parameter_from_the_environment", "parameter_unknown",
+    "secret_as_a_parameter", "secret_in_a_parameter", "secret_in_a_url",
+    "sql_condition_is_more", "sql_misspelt", "sql_misspelt_select", "sql_parameter_in_quotes", "sql_reads_a_file",
+    "sql_two_statements", "version_keboola", "yaml_alias_bomb", "yaml_not_utf8", "yaml_too_deep",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in FOR_PEOPLE])
+def test_the_mend_that_is_shown_mends(name: str, shop: Any) -> None:
+    document = load_file(FAULTS / f"{name}.yaml", f"{name}.yaml")
+    problems = validate(document, shop.session, mode="strict").problems
+    for _ in range(len(problems)):
+        document = load(_followed(problems, document), document.file)
+        validation = validate(document, shop.session, mode="strict")
+        problems = [problem for problem in validation.problems if problem.severity == "error"]
+        if not problems:
+            break
+    assert not problems, (problems, document.text)
+
+
+def test_most_faults_can_be_mended_without_thinking() -> None:
+    assert set(NAMES) >= FOR_PEOPLE
+    assert len(FOR_PEOPLE) < len(NAMES) / 5
+
+
+def _followed(problems: list[Problem], document: Document) -> str:
+    """The text after the first mend that can be followed."""
+    for problem in problems:
+        for rule in RULES:
+            text = rule(problem, document)
+            if text is not None and text != document.text:
+                return text
+    raise AssertionError(f"nothing to follow: {problems}")
+
+
+# -- rules ---------------------------------------------------------------------------------------------
+def certain(problem: Problem, document: Document) -> str | None:
+    """What ``--fix`` does."""
+    return apply_fixes(document.text, [problem.fix])[0] if problem.fix else None
+
+
+def whole_file(problem: Problem, document: Document) -> str | None:
+    """An example that is a pipeline takes the file's place."""
+    whole = problem.example.startswith("oml_version") and "\nsteps:" in problem.example
+    return problem.example + "\n" if whole else None
+
+
+def first_line(problem: Problem, document: Document) -> str | None:
+    """The version stands above everything."""
+    missing = problem.example.startswith("oml_version") and "oml_version" not in (document.value or {})
+    return f"{problem.example}\n{document.text}" if missing else None
+
+
+def new_step(problem: Problem, document: Document) -> str | None:
+    """A step is added, and named in needs."""
+    named = re.search(r"write needs: (\[\w+\])", problem.hint)
+    if not problem.example.startswith("- ") or named is None:
+        return None
+    text = _put(document, problem.path, "needs", load(named[1]).value)
+    return text.rstrip() + "\n" + "\n".join(f"  {line}" for line in problem.example.splitlines()) + "\n"
+
+
+def entry(problem: Problem, document: Document) -> str | None:
+    """``key: value`` takes the place of the entry of that name, or is added."""
+    value = load(problem.example).value
+    if not isinstance(value, dict) or len(value) != 1 or not document.parsed:
+        return None
+    key, new = next(iter(value.items()))
+    step = re.search(r'in the (?:config of the )?step "(\w+)"', problem.hint)
+    path = problem.path
+    if step is not None:
+        index = [item.get("id") for item in document.value["steps"]].index(step[1])
+        path = ("steps", index, "config") if "config" in step[0] else ("steps", index)
+    old = document.at((*path[:2], key)) if "also in needs of" in problem.hint else None
+    text = _put(document, path, key, new)
+    return text.replace(str(old), new) if old else text
+
+
+def remove(problem: Problem, document: Document) -> str | None:
+    """``remove`` what is marked, or what is named."""
+    named = re.match(r'remove (?:this |the entry )?"([^"]+)"', problem.hint)
+    if not problem.hint.startswith("remove") or problem.span is None:
+        return None
+    if "and all that follows" in problem.hint:
+        return document.text[: problem.span.start_index]
+    if named and named[1].startswith(("INTO", "!!")):
+        return document.text.replace(f"{named[1]} ", "", 1)
+    path = problem.path
+    if problem.code in ("OSI-V006", "OSI-V011", "OSI-V016"):
+        return _without_entry(document.text, problem.span.start_index)
+    if named and isinstance(document.at(path), dict) and named[1] in document.at(path):
+        path = (*path, named[1])
+    while named and isinstance(path[-1], str) and path[-1] != named[1]:
+        path = path[:-1]
+    if isinstance(path[-1], int) and path[0] == "steps" and len(path) == 2:
+        return _without_entry(document.text, problem.span.start_index).replace("  - \n", "")
+    edit = Editor(document)
+    edit.remove(path)
+    return edit.text()
+
+
+def other_word(problem: Problem, document: Document) -> str | None:
+    """``write X``, ``did you mean "X"?``, ``delete it``: in place of what is marked."""
+    found = re.match(r'(?:did you mean "?|write )([\w@./"-]+?)"?(?:\?|,|:|$)', problem.hint)
+    span = problem.span
+    if span is None or not (found or problem.hint == "delete it"):
+        return None
+    word = found[1] if found else ""
+    end = span.end_index
+    if document.text[span.start_index] == '"' and end > span.start_index + 1:
+        word = f'"{word}"'
+    elif word.startswith('"'):
+        word += '"'
+        end = document.text.index("\n", span.start_index)
+    return document.text[: span.start_index] + word + document.text[end:]
+
+
+def layout(problem: Problem, document: Document) -> str | None:
+    """Spaces before a line, a bracket before a place, quotes around a value."""
+    span, text = problem.span, document.text
+    if span is None:
+        return None
+    if spaces := re.search(r": (\d+) spaces", problem.hint):
+        lines = text.splitlines(keepends=True)
+        lines[span.line - 1] = " " * int(spaces[1]) + lines[span.line - 1].lstrip()
+        return "".join(lines)
+    if bracket := re.match(r"write ([\]}]) before it", problem.hint):
+        return text[: span.start_index] + bracket[1] + text[span.start_index :]
+    if quoted := re.match(r'write "(.+)", or', problem.hint):
+        return text.replace(f" {quoted[1]}\n", f' "{quoted[1]}"\n', 1)
+    number = re.search(r"such as (\d+)$", problem.hint)
+    return text[: span.start_index] + number[1] + text[span.end_index :] if number else None
+
+
+RULES: list[Callable[[Problem, Document], str | None]] = [
+    certain, whole_file, first_line, new_step, entry, remove, other_word, layout,
+]  # fmt: skip
+
+
+# -- edits -----------------------------------------------------------------------------------------------
+def _mappings(document: Document, path: Place) -> Iterator[Place]:
+    """Mappings on the way to ``path``, innermost first."""
+    for length in range(len(path), -1, -1):
+        if isinstance(document.at(path[:length]), dict):
+            yield path[:length]
+
+
+def _put(document: Document, path: Place, key: str, value: Any) -> str:
+    edit = Editor(document)
+    around = list(_mappings(document, path))
+    holding = [place for place in around if key in document.at(place)]
+    if holding:
+        edit.replace((*holding[0], key), value)
+    else:
+        edit.insert_after((*around[0], next(iter(document.at(around[0])))), key, value)
+    return edit.text()
+
+
+def _without_entry(text: str, start: int) -> str:
+    """Without the key at ``start`` and its value, on one line."""
+    line = text.rfind("\n", 0, start) + 1
+    rest = re.compile(r"[^,}\n]*").match(text, start)
+    assert rest is not None
+    if "{" in text[line:start]:
+        return text[:start].rstrip(", ") + text[rest.end() :]
+    end = text.find("\n", start) + 1
+    dash = text[line:start]
+    if "-" in dash and end < len(text) and not text[end:].lstrip().startswith("- "):  # the next line takes the dash
+        following = text[end:]
+        return text[:line] + dash + following.lstrip()
+    return text[:line] + text[end:]
