@@ -12,7 +12,32 @@ from osiris_core.testing.servers import PostgresDatabase
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from live_project import missing
 from postgrest_double import PostgrestDouble, jwt
+
+_DESELECTED = pytest.StashKey[list[str]]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests of a live project that the environment does not name: never skipped, never silent."""
+    absent = {item: missing(channel) for item in items if (channel := _live_channel(item))}
+    left_out = [item for item in items if absent.get(item)]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+        config.stash[_DESELECTED] = [f"{item.name}: set {', '.join(absent[item])}" for item in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which tests of a live project did not run, and what switches them on."""
+    for line in config.stash.get(_DESELECTED, []):
+        terminalreporter.write_line(f"DESELECTED {line}")
+
+
+def _live_channel(item: pytest.Item) -> str:
+    """``sql`` or ``rest`` for a test of a live project, else ``""``."""
+    call = getattr(item, "callspec", None)
+    return str(call.params.get("live_channel", "")) if call is not None else ""
 
 
 @pytest.fixture

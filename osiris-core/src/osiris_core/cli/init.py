@@ -12,6 +12,7 @@ PROJECT = """\
 # The root of an Osiris project. Relative paths in pipelines start here.
 validation: strict          # strict | warn | off: what a problem found only against the real tables does
 catalog: {ttl: 3600}        # seconds that a discovery is trusted
+ledger: {retention_days: 90}  # days for which osiris ledger prune keeps every entry
 # profile: development      # the profile used when none is named
 # profiles:
 #   production: {validation: strict}
