@@ -243,6 +243,18 @@ def report(title: str, figures: Figures, bounds: dict[str, float], rows: int) ->
         figures.faults.append(f"{title}: {figures.megabytes(OURS):.0f} MB (at most {MOST_MEGABYTES})")
 
 
+def profile(bench: Bench, rows: int) -> None:
+    """Where our CPU time goes in an append."""
+    bench.reset("append")
+    command = [sys.executable, str(peers.HERE / "cpu_profile.py"), *bench.command(OURS, "append")[1:]]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, cwd=bench.work, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    print(f"\nour CPU time, append of {rows:,} rows: {found['total']:.2f} s")
+    for stage, seconds in found["seconds"].items():
+        print(f"  {stage:20}{seconds:6.2f} s{100 * seconds / found['total']:6.0f} %")
+
+
 def large(bench: Bench, rows: int, small: Figures) -> Figures:
     """Ten times the rows in the same memory."""
     with contextlib.closing(bench.mysql.connect()) as connection:
@@ -293,6 +305,7 @@ def run(bench: Bench, options: argparse.Namespace, chosen: list[str]) -> list[st
     merge = rounds(bench, "merge", [OURS, *mergers], rows, repeat)
     report("append", append, APPEND_BOUNDS, rows)
     report("merge", merge, MERGE_BOUNDS, rows)
+    profile(bench, rows)
     faults = append.faults + merge.faults
     if options.short:  # so few rows measure how fast programs start
         faults = [fault for fault in faults if "rows" in fault]

@@ -277,8 +277,9 @@ def _date(source: pa.Field, column: PgColumn, utc: bool) -> Conversion:
 
 
 def _date_in_range(array: pa.Array) -> pa.Array:
-    days = array.cast(pa.int32())
-    if not pc.all(pc.and_(pc.greater_equal(days, _FIRST_DAY), pc.less_equal(days, _LAST_DAY)), min_count=0).as_py():
+    # Plain numbers: Python's dates end long before PostgreSQL's do.
+    days = pc.min_max(array.cast(pa.int32())).as_py()
+    if days["min"] is not None and not _FIRST_DAY <= days["min"] <= days["max"] <= _LAST_DAY:
         raise ValueError("the date is outside of PostgreSQL's range")
     return array
 

@@ -84,7 +84,7 @@ class Loader:
             array = self._mend_nul(
                 slot, array, bad, batch, lambda a, new: pc.replace_substring(a, "\0", new), _REPLACEMENTS
             )
-        if slot.column.base == "jsonb" and pc.any(pc.match_substring(array, "\\u0000")).as_py():
+        if slot.column.base == "jsonb" and _has_escaped_zero(array):
             bad = pc.match_substring_regex(array, _JSON_NUL)
             array = self._mend_nul(slot, array, bad, batch, _replace_json_nul, _JSON_REPLACEMENTS)
         return array
@@ -175,13 +175,23 @@ class KeyOrder:
 
 def _has_zero_byte(array: pa.Array) -> bool:
     """Whether any text of the array holds a NUL, from its bytes."""
+    return not np.frombuffer(_text_bytes(array), np.uint8).all()
+
+
+def _has_escaped_zero(array: pa.Array) -> bool:
+    """Whether the array's bytes may hold an escaped U+0000; most JSON has no backslash at all."""
+    text = bytes(_text_bytes(array))
+    return b"\\" in text and b"\\u0000" in text
+
+
+def _text_bytes(array: pa.Array) -> memoryview:
+    """The bytes of all texts of the array, one behind the other."""
     data = array.buffers()[2]
     if data is None or not len(array):
-        return False
+        return memoryview(b"")
     width = np.int64 if pa.types.is_large_string(array.type) else np.int32
     offsets = np.frombuffer(array.buffers()[1], width, len(array) + 1, array.offset * np.dtype(width).itemsize)
-    start, end = int(offsets[0]), int(offsets[-1])
-    return end > start and not np.frombuffer(data, np.uint8, end - start, start).all()
+    return memoryview(data)[int(offsets[0]) : int(offsets[-1])]
 
 
 def _replace_json_nul(array: pa.Array, pattern: str) -> pa.Array:
