@@ -85,11 +85,11 @@ def _recoded(problem: Problem, value: dict[str, Any], draft: Draft) -> Problem:
         missing = problem.code == "OSI-V101"
         message = '"oml_version" is missing' if missing else f'"oml_version" must be "{OML_VERSION}", in quotes'
         return replace(problem, code="OSI-V020", message=message, hint="", suggestion=None)
-    if path == ("steps",) and not value["steps"] and problem.code == "OSI-V105":
+    if path == ("steps",) and not value.get("steps") and problem.code == "OSI-V105":
         return replace(problem, code="OSI-V110", message="there are no steps")
     if path == ("name",) and problem.code == "OSI-V105":
         plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", str(value["name"])).strip("-_.")[:63]
-        return replace(problem, hint=f"write {plain}" if plain else "")
+        return replace(problem, hint=f"write {plain}" if plain else "", suggestion=None)
     if path[:1] == ("params",):
         return replace(problem, code="OSI-V133")
     if path[:1] == ("steps",) and len(path) == 3:

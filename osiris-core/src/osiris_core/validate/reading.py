@@ -105,7 +105,9 @@ def _selected(step: DraftStep, table: Table, draft: Draft) -> Relation:
             if column is not None and not column.arrow:
                 message = f'the column "{column.name}" has the type {column.type}, which cannot be carried faithfully'
                 draft.report_step(step, [Problem("OSI-V207", message, ("config", "columns", index))])
-        return Relation(tuple(_field(str(name), table, step) for name in wanted))
+        fields = tuple(_field(str(name), table, step) for name in wanted)
+        # A column that is not there was reported; what was meant is not known, so nothing is said of what follows.
+        return Relation(fields, complete=all(field.column is not None for field in fields))
     lost = [column.name for column in table.columns if not column.arrow]
     if lost:
         message = f"these columns have types that cannot be carried and are left out: {', '.join(lost)}"

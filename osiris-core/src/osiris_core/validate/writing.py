@@ -114,7 +114,8 @@ def _column_problems(step: DraftStep, table: Table, rows: Relation) -> Iterator[
     if new and setting(step, "on_drift") not in ("add_columns", "ignore_new"):
         yield _new_columns(new, table, at, step)
     if rows.complete:
-        yield from _unfed_columns(table, rows, at, set(map(str, step.config.get("merge_keys", ()))))
+        keys = step.config.get("merge_keys")
+        yield from _unfed_columns(table, rows, at, set(map(str, keys if isinstance(keys, list) else ())))
 
 
 def _new_columns(new: list[str], table: Table, at: Path, step: DraftStep) -> Problem:

@@ -34,6 +34,15 @@ def sources_for(step: DraftStep, draft: Draft) -> list[str]:
     return [str(other.id) for other in steps if other.mode != "write" and other.id not in users]
 
 
+def likely_sources(step: DraftStep, draft: Draft) -> list[str]:
+    """What a transform's SQL reads, or a writer's likeliest source: one that no other step needs."""
+    names = sources_for(step, draft)
+    if step.mode == "transform":
+        return [name for name in names if _reads(step, name)] or names
+    unused = [name for name in names if not any(name in other.needs for other in draft.steps)]
+    return (unused or names)[:1] if step.mode == "write" else []
+
+
 def _with_needs(problem: Problem, step: DraftStep, needs: list[str], hint: str) -> Problem:
     return replace(problem, hint=hint, example=entry("needs", list(dict.fromkeys(needs))))
 
@@ -53,12 +62,30 @@ def same_id(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     return replace(problem, hint=f"rename one of the two: write {free} here", example=entry("id", free))
 
 
+def _reads(step: DraftStep, name: str) -> bool:
+    """Whether the step's SQL names the table ``name``."""
+    return re.search(rf"\b{re.escape(name)}\b", str(step.config.get("sql", ""))) is not None
+
+
+def _unneeded(step: DraftStep, draft: Draft) -> DraftStep | None:
+    """The one step that has rows to give and that no step needs."""
+    needed = {need for other in draft.steps for need in other.needs}
+    names = [name for name in sources_for(step, draft) if name not in needed]
+    return draft.by_id()[names[0]] if len(names) == 1 else None
+
+
 def unknown(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     """The ids that may be named; or the step without an id that must be meant."""
-    if step is None or problem.hint.startswith("did you mean"):
+    if step is None:
         return problem
     need = str(draft.document.at(problem.path))
-    nameless = [other for other in draft.steps if other.written_id is None and other is not step]
+    orphan = _unneeded(step, draft)
+    if orphan is not None and orphan.id is not None and _reads(step, need):
+        hint = f'no step needs "{orphan.id}": in the step "{orphan.id}", write {entry("id", need[:63])}'
+        return replace(problem, hint=hint, example=entry("id", need[:63]))
+    if problem.hint.startswith("did you mean"):
+        return problem
+    nameless = [other for other in draft.steps if other.id is None and other is not step]
     if len(nameless) == 1 and nameless[0].mode != "write":
         place = draft.document.span(nameless[0].path)
         where = f" in line {place.line}" if place else ""
@@ -67,6 +94,9 @@ def unknown(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     if not names:
         return replace(problem, hint="remove it: no other step has rows to give")
     left = [name for name in names if name not in step.needs]
+    if _reads(step, need):
+        hint = f'add a step with {entry("id", need[:63])}; or remove "{need[:63]}" here and from the SQL'
+        return replace(problem, hint=hint)
     if _others(step, need) and not left:
         return _with_needs(problem, step, _others(step, need), "remove it")
     needs = [*_others(step, need), (left or names)[0]]
@@ -118,7 +148,7 @@ def writer(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     distinct = list(dict.fromkeys(step.needs))
     if not distinct:
         names = sources_for(step, draft)
-        unused = [name for name in names if not any(name in other.needs for other in draft.steps)] or names
+        unused = likely_sources(step, draft)
         if not unused:
             return replace(problem, hint="add a step that reads, and name it in needs")
         how = f", or another of: {listed(name for name in names if name != unused[0])}" if len(names) > 1 else ""
@@ -135,9 +165,7 @@ def transform(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem
     """The steps that its SQL reads, or those there are."""
     if step is None:
         return problem
-    names = sources_for(step, draft)
-    sql = str(step.config.get("sql", ""))
-    read = [name for name in names if re.search(rf"\b{re.escape(name)}\b", sql)] or names
+    read = likely_sources(step, draft)
     return _with_needs(problem, step, read, f"add {entry('needs', read)}") if read else problem
 
 

@@ -27,6 +27,23 @@ _ALLOWED = re.compile(r"must be one of (?P<values>.+?)(?:, not \".*)?$", re.DOTA
 _BOUND = re.compile(r"must be (at least|at most|more than|less than) (-?[\d.]+)$")
 _BOUND_WORDS = {"at least": "or more", "at most": "or less"}
 _BY_TYPE: dict[str, Any] = {"string": "abc", "integer": 10, "number": 10, "boolean": True, "array": ["abc"]}
+#: Keys whose values are names that exist, so that no other text will do.
+_NAMED = frozenset(
+    {
+        "name",
+        "id",
+        "component",
+        "mode",
+        "connection",
+        "config",
+        "needs",
+        "table",
+        "merge_keys",
+        "columns",
+        "column",
+        "cursor",
+    }
+)
 #: What leaving out a list, or a limit, means.
 _WITHOUT = {"limit": "no limit", "columns": "all columns", "where": "all rows", "order_by": "any order"}
 
@@ -73,7 +90,9 @@ def _value_for(problem: Problem, step: DraftStep | None, draft: Draft) -> Any:
     if step is None:
         return None
     if len(path) == 3:
-        return {"id": _id, "component": _component, "mode": _mode}.get(key, _nothing)(step, draft)
+        own = {"id": _id, "component": _component, "mode": _mode, "connection": _connection, "config": _config}
+        own["needs"] = _needs
+        return own.get(key, _nothing)(step, draft)
     if key == "value":
         operator = draft.document.at((*path[:-1], "op"))
         sample = sample_for(condition_column(step, path, draft))
@@ -119,6 +138,32 @@ def _component(step: DraftStep, draft: Draft) -> Any:
 
     names = components_for(step, draft)
     return _Choice(names) if names else None
+
+
+def _needs(step: DraftStep, draft: Draft) -> Any:
+    from osiris_core.validate.advice.graph import likely_sources
+
+    return likely_sources(step, draft) or None
+
+
+def _connection(step: DraftStep, draft: Draft) -> Any:
+    from osiris_core.validate.advice.links import aliases_for
+
+    aliases, holders = aliases_for(step, draft)
+    return _Choice(holders or aliases) if aliases else None
+
+
+def _config(step: DraftStep, draft: Draft) -> Any:
+    """The least that the component asks for."""
+    schema = step.spec.config_schema.get(step.mode or "", {}) if step.spec is not None else {}
+    names = list(schema.get("required", ()))
+    if step.spec is not None:
+        names += [either[0] for either in _alternatives(step)]
+    found = {name: in_config(name, (name,), step, draft) for name in names}
+    plain = {name: value.values[0] if isinstance(value, _Choice) else value for name, value in found.items()}
+    if "sql" in plain and step.needs:
+        plain["sql"] = f"SELECT * FROM {step.needs[0]}"
+    return plain or None
 
 
 def _mode(step: DraftStep, draft: Draft) -> Any:
@@ -196,6 +241,9 @@ def rule(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
             choice = isinstance(value, _Choice)
             shown = f", one of: {listed(value.values)}" if choice and len(value.values) > 1 else ""
             example = entry(names[0], value.values[0] if choice else value)
+            if not draft.document.at((*step.path, "config")):
+                example = entry("config", _config(step, draft))
+                return replace(problem, hint=f"write {example}", example=example)
             return replace(problem, hint=f"add {names[0]}{shown}", example=example)
     return problem
 
@@ -223,11 +271,27 @@ def wrong_type(problem: Problem, step: DraftStep | None, draft: Draft) -> Proble
         item = skeleton(draft).splitlines()[3].strip()
         return replace(problem, hint="remove it, or write a step such as the example", example=item)
     wanted = _of_type(problem.message, value)
-    if wanted is None and step is not None and value is None:
-        return missing(problem, step, draft)
+    better = _value_for(problem, step, draft) if isinstance(key, str) else None
+    if isinstance(better, _Text):
+        return replace(problem, hint="write the lines of the example", example=better.text)
+    if better is not None and (wanted is None or isinstance(better, _Choice) or key in _NAMED):
+        values = better.values if isinstance(better, _Choice) else [better]
+        hint = choose([str(item) for item in values]) if isinstance(better, _Choice) else f"write {yaml_flow(better)}"
+        return replace(problem, hint=hint, example=entry(str(key), values[0]))
+    if isinstance(key, int) and step is not None:
+        return _entry_of_list(problem, step, draft)
     if wanted is None or not isinstance(key, str):
         return replace(problem, hint=f"write {yaml_flow(wanted)}" if wanted is not None else "")
     return replace(problem, hint=f"write {yaml_flow(wanted)}", example=entry(key, wanted))
+
+
+def _entry_of_list(problem: Problem, step: DraftStep, draft: Draft) -> Problem:
+    """The names that the list may hold, and does not hold yet."""
+    written = draft.document.at(problem.path[:-1])
+    key = str(problem.path[-2])
+    names = _names_for(key, step, draft) if problem.path[2:3] == ("config",) else []
+    left = [name for name in names if not isinstance(written, list) or name not in written]
+    return replace(problem, hint=f"remove it, or {choose(left)}" if left else "remove it")
 
 
 def _of_type(message: str, value: Any) -> Any:
@@ -264,15 +328,19 @@ def out_of_bounds(problem: Problem, step: DraftStep | None, draft: Draft) -> Pro
         way = _BOUND_WORDS.get(bound[1], "")
         hint = f"write {bound[2]} {way}" if way else f"write a number {bound[1]} {bound[2]}"
         return replace(problem, hint=hint + without, example=entry(key, _number(bound[2])) if way else "")
+    if problem.path == ("name",) and not problem.hint:
+        return replace(problem, hint=f"write {name_of(draft)}", example=entry("name", name_of(draft)))
     if problem.message.endswith("must not be empty") and not problem.hint and step is not None:
         return _filled(problem, key, without, step, draft)
     return problem
 
 
 def _filled(problem: Problem, key: str, without: str, step: DraftStep, draft: Draft) -> Problem:
+    if problem.path and isinstance(problem.path[-1], int):
+        return _entry_of_list(problem, step, draft)
     if without and key in ("columns", "where", "order_by"):
         return replace(problem, hint=f'remove "{key}": without it there is {_WITHOUT[key]}')
-    value = in_config(key, problem.path[3:], step, draft) if problem.path[2:3] == ("config",) else None
+    value = _value_for(problem, step, draft)
     if value is None:
         return problem
     first = value.values[0] if isinstance(value, _Choice) else value
@@ -304,7 +372,9 @@ def bad_id(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     """An id made of the one that is written, or the one that others need."""
     if step is None:
         return problem
-    made = identifier(step.written_id or "", f"step_{step.index + 1}")
+    wanted = _id(step, draft)
+    missing_one = any(wanted in other.needs for other in draft.steps)
+    made = wanted if missing_one else identifier(step.written_id or "", f"step_{step.index + 1}")
     made = made if made not in {other.id for other in draft.steps} else f"{made}_{step.index + 1}"
     users = [other.name for other in draft.steps if step.written_id in other.needs]
     also = f", also in needs of {listed(users)}" if users else ""

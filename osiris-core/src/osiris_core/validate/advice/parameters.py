@@ -22,9 +22,23 @@ def _kind(name: str, draft: Draft) -> str:
     written = item.get("type") if isinstance(item, dict) else None
     if written in PARAM_TYPES:
         return str(written)
+    if used := _used_with(name, draft):
+        return used
     default = item.get("default") if isinstance(item, dict) else item
     kinds = ((bool, "boolean"), (int, "integer"), (float, "number"))
     return next((name for kind, name in kinds if isinstance(default, kind)), "string")
+
+
+def _used_with(name: str, draft: Draft) -> str:
+    """The type of the column that a condition compares the parameter with, or ``""``."""
+    for step in draft.steps:
+        conditions = step.raw.get("where")
+        for index, condition in enumerate(conditions if isinstance(conditions, list) else ()):
+            if isinstance(condition, dict) and condition.get("value") == f"${{params.{name}}}":
+                path = (*step.path, "config", "where", index)
+                column = condition_column(step, path, draft)
+                return param_type_for(column) if column is not None else ""
+    return ""
 
 
 def declaration(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
@@ -39,7 +53,9 @@ def declaration(problem: Problem, step: DraftStep | None, draft: Draft) -> Probl
         return replace(problem, hint=f"write {plain}, here and wherever it is used", example="")
     hint = problem.hint if problem.suggestion else "write it like the example"
     if problem.on_key:
-        return problem
+        known = problem.hint.removeprefix("known: ")
+        kept = known == problem.hint
+        return problem if kept else replace(problem, hint=f'remove "{problem.path[-1]}"; the keys here are: {known}')
     return replace(
         problem, hint=f"{hint}; types are {', '.join(PARAM_TYPES)}", example=_declaration(name, _kind(name, draft))
     )
@@ -62,11 +78,15 @@ def undeclared(problem: Problem, step: DraftStep | None, draft: Draft) -> Proble
     name = identifier(found.removeprefix("params."), "value").lower()
     kind = param_type_for(condition_column(step, problem.path, draft))
     sample = yaml_flow(BY_PARAM_TYPE[kind])
+    left = sorted(draft.params.keys() - draft.used_params)
+    if problem.code == "OSI-V130" and len(left) == 1:
+        return replace(problem, hint=f'write "${{params.{left[0]}}}", or add {_declaration(name, kind)} to params')
     declared = "params: {" + _declaration(name, kind) + "}"
     add = f"add {_declaration(name, kind)} to params" if draft.params else f"declare it above steps: {declared}"
-    return replace(
-        problem, hint=f'write the value itself, such as {sample}; or {add}, and write "${{params.{name}}}" here'
-    )
+    key = problem.path[-1]
+    whole = isinstance(key, str) and text.strip() == f"${{{found}}}"
+    hint = f'write the value itself, such as {sample}; or {add}, and write "${{params.{name}}}" here'
+    return replace(problem, hint=hint, example=entry(str(key), BY_PARAM_TYPE[kind]) if whole and key == "value" else "")
 
 
 def unused(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:

@@ -154,6 +154,20 @@ def unfed(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     return replace(mended, hint=f'"{table.name}" has the column: {mended.hint}')
 
 
+def reading_more(name: str, step: DraftStep, draft: Draft) -> tuple[str, list[str]]:
+    """The one reader among the steps that ``step`` needs whose table has a column it does not read, and its columns."""
+    found: list[tuple[str, list[str]]] = []
+    steps = draft.by_id()
+    for need in dict.fromkeys(step.needs):
+        source = steps.get(need)
+        table = table_of(source) if source is not None and source.mode == "read" else None
+        column = table.column(name) if table is not None else None
+        chosen = source.config.get("columns") if source is not None else None
+        if column is not None and column.arrow and isinstance(chosen, list) and name not in chosen:
+            found.append((need, [*map(str, chosen), name]))
+    return found[0] if len(found) == 1 else ("", [])
+
+
 def key_not_read(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     """The key is read too, where its table has it; else another key."""
     if step is None or problem.suggestion is not None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from osiris_core.problems import Problem
-from osiris_core.validate.advice.rows import wanted_columns
+from osiris_core.validate.advice.rows import reading_more, wanted_columns
 from osiris_core.validate.advice.words import choose, entry, table_of
 from osiris_core.validate.draft import Draft, DraftStep
 
@@ -101,6 +101,16 @@ def not_sql(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     )
 
 
+def no_column(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """A column that the source has is read; else the names that there are."""
+    parts = problem.message.split('"')
+    reader, columns = reading_more(parts[1], step, draft) if step is not None and len(parts) > 1 else ("", [])
+    if not reader or problem.fix is not None:
+        return no_input(problem, step, draft)
+    hint = f'in the config of the step "{reader}", write {entry("columns", columns)}'
+    return replace(problem, hint=hint, example=entry("columns", columns))
+
+
 def path(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     """The file's own name, which lies below every directory."""
     written = str(draft.document.at(problem.path))
@@ -120,7 +130,7 @@ def no_input(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
 ADVISERS = {
     "OSI-V150": no_input,
     "OSI-V212": no_input,
-    "OSI-V213": no_input,
+    "OSI-V213": no_column,
     "OSI-V302": path,
     "OSI-V303": two_statements,
     "OSI-V304": no_select,
