@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from typing import Any
 
@@ -38,7 +39,7 @@ def _keys(config: dict[str, Any]) -> tuple[str, ...]:
 def lines_to_edit(oml: str, right: str) -> int:
     """Lines to add and remove until ``oml`` is ``right``; what is no list of steps is written anew.
 
-    Both are loaded and dumped in one fixed style, steps sorted and renamed by what they do: neither style, order,
+    Both are loaded and written in one fixed style, steps sorted and renamed by what they do: neither style, order,
     comments, step ids nor the pipeline's name are anybody's mistake.
     """
     wanted, found = _lines(right), _lines(oml)
@@ -66,9 +67,19 @@ def _lines(oml: str) -> list[str]:
     steps.sort(key=_purpose)
     # By mode and place, not by purpose: a wrong table is one wrong line, not three.
     names = {str(step.get("id")): f"{step.get('mode')}_{number}" for number, step in enumerate(steps, 1)}
-    renamed = [_renamed(step, names) for step in steps]
-    text = yaml.safe_dump(renamed, default_flow_style=None, sort_keys=True, width=10_000, allow_unicode=True)
-    return text.splitlines()
+    return [line for step in steps for line in _listed(_renamed(step, names))]
+
+
+def _listed(step: dict[str, Any]) -> list[str]:
+    """A step as the project's own renderer lays it out: a line per key, values in flow style."""
+    config = [f"  {key}: {json.dumps(value, default=str)}" for key, value in sorted(step["config"].items())]
+    rest = sorted((str(key), value) for key, value in step.items() if key not in ("id", "config"))
+    return [
+        f"- {step['id']}",
+        *(f"  {key}: {json.dumps(value, default=str)}" for key, value in rest),
+        "config:",
+        *config,
+    ]
 
 
 def _purpose(step: dict[str, Any]) -> tuple[int, str]:

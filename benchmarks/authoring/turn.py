@@ -67,8 +67,9 @@ MOVE = {
 
 
 def answer(**changes: object) -> Answer:
-    """A form as a hosted model would send it, in as many o200k_base tokens as it has."""
-    text = json.dumps({"asked": "orders", "answer": {"moves": [{**MOVE, **changes}]}})
+    """A form as a hosted model would send it: without white space, which strict schemas do not invite."""
+    form = {"asked": "orders whose status is 'paid'", "answer": {"moves": [{**MOVE, **changes}]}}
+    text = json.dumps(form, separators=(",", ":"))
     return Answer(text, delay=FIRST_TOKEN_SECONDS + len(_TOKENS.encode_ordinary(text)) / TOKENS_PER_SECOND)
 
 
@@ -131,7 +132,8 @@ def main() -> int:
     args = parser.parse_args()
     os.environ["TURN_PASSWORD"] = PASSWORD
     wrong, right = answer(**{"from": "ordrs"}), answer()
-    print(f"model: {wrong.delay:.2f} s + {right.delay:.2f} s; {args.turns} turns, one of two answers is refused")
+    length = len(_TOKENS.encode_ordinary(right.text))
+    print(f"model: {length} tokens in {wrong.delay:.2f} s + {right.delay:.2f} s; one of two answers is refused")
     slow = []
     for kind in args.database or ("postgres", "mysql", "duckdb"):
         with ExitStack() as stack:

@@ -339,3 +339,34 @@ def _read(terminal: int, deadline: float) -> bytes:
         return os.read(terminal, 65536)
     except OSError:
         return b""
+
+
+@pytest.mark.parametrize(("request_text", "offered"), [("append orders to lake", 1), ("the sum of id per status", 2)])
+def test_sql_is_offered_only_where_no_move_can_say_it(
+    write: Callable[..., Any], request_text: str, offered: int
+) -> None:
+    with vendor_double([form()]) as double:
+        write(double, request_text)
+    body = double.bodies[0]
+    branches = body["response_format"]["json_schema"]["schema"]["properties"]["answer"]["anyOf"]
+    assert len([branch for branch in branches if "cannot" not in branch["properties"]]) == offered
+    assert ('{"sql"' in body["messages"][0]["content"]) == (offered == 2)
+
+
+def test_beyond_one_prompt_the_model_picks_names_first_and_the_user_is_told(
+    project: Path, write: Callable[..., Any]
+) -> None:
+    """The picked table shares no word with the request and comes last by name."""
+    with duckdb.connect(str(project / "shop.duckdb")) as database:
+        for number in range(700):
+            database.execute(f"CREATE TABLE a{number:03} (id{number} BIGINT PRIMARY KEY, note{number} VARCHAR)")
+        database.execute("CREATE TABLE zz_lorries (plate VARCHAR PRIMARY KEY)")
+    with vendor_double([{"tables": ["zz_lorries", "no_such_table"]}, form()]) as double:
+        result = write(double, "append orders to lake")
+    names, attempt = double.bodies
+    assert "zz_lorries\n" in names["messages"][0]["content"]
+    assert "zz_lorries: plate*" in attempt["messages"][0]["content"]
+    assert "a699:" not in attempt["messages"][0]["content"]
+    assert (result.status, result.attempts, result.usage.prompt_tokens) == ("written", 1, 200)
+    assert any("did not fit and were left out" in note for note in result.notes)
+    assert (trail_of(project) / "names-answer.txt").exists()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from osiris_core import InvalidInputError, Redactor, Session
 from osiris_core.context import (
@@ -23,6 +23,7 @@ from osiris_core.context import (
     render_moves,
     render_sql,
 )
+from osiris_llm import words
 from osiris_llm.grounding import Grounded, ground
 from osiris_llm.prompt import repair_messages, request_message, system_message
 from osiris_llm.provider import Message, Provider, Reply, SchemaTooLargeError, Usage
@@ -100,7 +101,7 @@ class Author:
             usage = stage.reply.usage
         draft = earlier.form if earlier else ""
         messages = [
-            system_message(view, tables, comments=self._comments),
+            system_message(_offered(view, heard), tables, comments=self._comments),
             request_message(request if draft else heard, draft),
         ]
         result = self._attempts(messages, heard, view, trail)
@@ -114,9 +115,9 @@ class Author:
     def _attempts(self, messages: list[Message], request: str, view: View, trail: Trail) -> Authored:
         usage, best = Usage(), Authored("failed", message="the model gave no usable answer")
         for attempt in range(1, self._retries + 2):
-            answer, schema = self._ask(messages, view, trail)
+            answer = self._ask(messages, _offered(view, request), trail)
             usage = _added(usage, answer.usage)
-            outcome = self._judge(answer, schema, request, view)
+            outcome = self._judge(answer, request, view)
             trail.attempt(messages, answer, list(outcome.problems), closure=self._closure)
             best = outcome if outcome.oml or not best.oml else best
             if outcome.status != "failed":
@@ -124,14 +125,13 @@ class Author:
             messages = [*messages[:2], *repair_messages(answer.text, list(outcome.problems))]
         return _counted(best, self._retries + 1, usage, trail)
 
-    def _ask(self, messages: list[Message], view: View, trail: Trail) -> tuple[Reply, dict[str, Any]]:
+    def _ask(self, messages: list[Message], view: View, trail: Trail) -> Reply:
         """One call, stepping down to a smaller schema where the provider refuses the closed one for its size."""
         steps = CLOSURES[CLOSURES.index(self._first_closure(view)) :]
         for closure in steps:
             self._closure = closure
-            schema = closed_schema(view, closure)
             try:
-                return self._provider.complete(messages, schema), schema
+                return self._provider.complete(messages, closed_schema(view, closure))
             except SchemaTooLargeError:
                 trail.event("schema_refused", closure=closure, provider=self._provider.name)
         raise InvalidInputError(
@@ -147,14 +147,14 @@ class Author:
         closure: Closure = "tables" if too_many or too_long else "full"
         return max(closure, self._closure, key=CLOSURES.index)
 
-    def _judge(self, answer: Reply, schema: dict[str, Any], request: str, view: View) -> Authored:
+    def _judge(self, answer: Reply, request: str, view: View) -> Authored:
         if answer.finish == "refusal":
             return Authored("cannot", message=f"the model declined: {answer.text[:300]}")
         if answer.finish == "length":
             return Authored("failed", problems=("the answer was cut off; answer shorter",))
         try:
             # Held against the closed schema at every step down: what the provider let through is caught here.
-            form = parse_form(answer.value, closed_schema(view))
+            form = parse_form(answer.value, closed_schema(_offered(view, request)))
         except InvalidInputError as error:
             return Authored("failed", problems=(error.message,))
         grounded = ground(form, request, view, self._now())
@@ -178,6 +178,15 @@ class Author:
         status: Status = "failed" if problems else "written"
         form = json.dumps(answer.value, ensure_ascii=False)
         return Authored(status, oml=oml, notes=grounded.notes, problems=problems, form=form)
+
+
+def _offered(view: View, request: str) -> View:
+    """What the model may answer with: SQL only where the request joins or computes, and so no move can say it.
+
+    Offered always, a small model writes SQL for plain copies. There are two prompts and schemas per catalogue then,
+    each byte-stable.
+    """
+    return view if words.says(words.fold(request), words.JOINING) else replace(view, transform=None)
 
 
 def _counted(outcome: Authored, attempts: int, usage: Usage, trail: Trail) -> Authored:

@@ -90,8 +90,10 @@ SYSTEMS = _words(
     "bigquery|snowflake|redshift|databricks|kafka|mongodb|elasticsearch|oracle|salesforce|google sheets|"
     "excel|sharepoint|dynamodb|cassandra|clickhouse|s3 |sftp|hubspot"
 )
+#: Rows are joined or computed: what only SQL can say.
 JOINING = _words(
-    "join|sum of|total of|average|count of|per |group by|aggregat|spoj|soucet|prumer|summe|verbinde|"
+    "join|sum of|sum the|total of|average|comput|calcul|vypoct|berechn|how many|count of|per |group by|aggregat|"
+    "spoj|soucet|prumer|summe|verbinde|"
     "durchschnitt|suma|une los|promedio|somme|joindre|moyenne|soma|junt|media |合計|結合|平均"
 )
 #: Date expressions and the words that ground them.
