@@ -25,6 +25,11 @@ OWN = "osiris: "
 
 #: The first rule whose class and pattern match speaks.
 _RULES = (
+    # In COMMIT it is a TransactionException, and what follows it a FatalException.
+    *(
+        _Rule(kind, r"No space left|disk quota", "OSI-R022", "free some space and run again", retryable=True)
+        for kind in (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException)
+    ),
     _Rule(
         duckdb.InvalidInputException,
         OWN,
@@ -54,7 +59,6 @@ _RULES = (
         "check the connection's path",
         fault="connection",
     ),
-    _Rule(duckdb.IOException, r"No space left|disk quota", "OSI-R022", "free some space and run again", retryable=True),
     _Rule(duckdb.OutOfMemoryException, r"", "OSI-R022", "raise memory_limit, or free some disk for spilling"),
     _Rule(duckdb.IOException, r"Permission denied", "OSI-C010", "check the file's permissions", fault="connection"),
     _Rule(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -156,9 +157,11 @@ class TextOutput:
         return self._found
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # on a full disk what is still in the buffer cannot be written; ``finish`` would say so
+            self._file.close()
         self._duck.close()
-        self._part.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._part.unlink(missing_ok=True)
 
 
 class ParquetOutput:
@@ -205,7 +208,8 @@ class ParquetOutput:
     def close(self) -> None:
         writer, self._writer = self._writer, None
         if writer is not None and writer.is_open:
-            writer.close()
+            with suppress(OSError):  # as in TextOutput: it writes the footer of a file that nobody will read
+                writer.close()
 
 
 def _csv_value(item: pa.Field, scanned: str) -> str:
