@@ -100,7 +100,10 @@ def test_a_full_disk_leaves_the_target_as_it_was(
 
 def test_a_full_disk_of_mysql_leaves_the_table_as_it_was(tmp_path: Path) -> None:
     """InnoDB may not let its only file grow beyond 24 MiB; what is in the way goes before the re-run."""
-    settings = {"innodb_file_per_table": 0, "innodb_data_file_path": "ibdata1:12M:autoextend:max:24M"}
+    settings: dict[str, str | int] = {
+        "innodb_file_per_table": 0,
+        "innodb_data_file_path": "ibdata1:12M:autoextend:max:24M",
+    }
     with mysql_server(settings=settings) as server:
         database = server.create_database()
         connector = Connector("mysql.table", database.fields, tmp_path, execute=database.execute)

@@ -145,6 +145,26 @@ def test_a_change_after_discovery_is_told_before_a_row_is_read(system: System, k
     assert system.rows_written() == 0
 
 
+@pytest.mark.parametrize("on_drift", ["fail", "ignore_new", "add_columns"])
+@pytest.mark.parametrize("table", ["orders", "target"])
+def test_a_column_added_after_the_compile_is_up_to_on_drift(system: System, table: str, on_drift: str) -> None:
+    system.pipeline.write_text(
+        system.pipeline.read_text().replace("merge_keys: [id]", f"merge_keys: [id], on_drift: {on_drift}")
+    )
+    session = system.session()
+    out = write_compiled(compile_pipeline(validate(system.pipeline, session), session), system.root / "out")
+    system.execute(f"ALTER TABLE {table} ADD COLUMN extra INTEGER")
+    outcome = run_compiled(out, system.session())
+    if on_drift == "fail":
+        assert outcome.result.exit_code == EXIT_RUN
+        assert outcome.result.error is not None
+        assert (outcome.result.error["code"], "extra" in outcome.result.error["message"]) == ("OSI-R002", True)
+        assert system.rows_written() == 0
+    else:
+        assert outcome.result.exit_code == 0
+        assert system.query("SELECT id, total FROM target ORDER BY id") == [(1, 1.5), (2, 2.25)]
+
+
 def test_an_unchanged_schema_runs(system: System) -> None:
     session = system.session()
     out = write_compiled(compile_pipeline(validate(system.pipeline, session), session), system.root / "out")

@@ -12,7 +12,7 @@ import pytest
 
 from osiris_core import DriftError, Partition, RunError, StepView
 from osiris_core.testing import Connector, people
-from osiris_core.testing.servers import PostgresDatabase
+from osiris_core.testing.servers import PostgresDatabase, PostgresServer
 
 
 def column(connector: Connector, expression: str) -> pa.ChunkedArray:
@@ -269,3 +269,26 @@ def test_compile_pins_the_columns(connector: Connector, tmp_path: Path) -> None:
     step = StepView("s", "postgres.table", "read", "@c", (), {"table": "t"})
     pinned = connector.driver.compile_step(step, connector.spec, connector.discover("t"))
     assert pinned == {"table": "t", "columns": ["id", "name", "score"]}
+
+
+def test_a_server_that_is_killed_in_the_middle_is_a_lost_connection(
+    own_postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    """What came before is some of the rows, and the end is an error: nobody takes it for the whole table."""
+    database = own_postgres_server.create_database()
+    database.execute("CREATE TABLE t AS SELECT i AS id, repeat('x', 200) AS a FROM generate_series(1, 200000) AS i")
+    connector = Connector("postgres.table", database.fields, tmp_path, execute=database.execute)
+    stream = connector.driver.open_reader(connector.connection, {"table": "t"}, connector.context(batch_bytes=100_000))
+    rows = 0
+    with pytest.raises(Exception, match=r".") as caught:
+        for batch in stream:
+            if not rows:
+                own_postgres_server.kill()
+            rows += batch.num_rows
+    stream.close()
+    fault = connector.driver.map_error(caught.value)
+    assert fault is not None
+    assert (fault.code, fault.retryable) == ("OSI-R020", True)
+    assert 0 < rows < 200_000
+    own_postgres_server.start()
+    assert connector.read("t").num_rows == 200_000

@@ -116,6 +116,8 @@ CONNECT_FAILURES: tuple[tuple[str, re.Pattern[str], Row], ...] = tuple(
     )
 )
 
+#: How PostgreSQL says that a table, an index or its log finds no room, whatever the reason.
+_CANNOT_GROW = ("could not extend file", "could not write to file")
 _CONTEXT_COLUMN = re.compile(r"^COPY [^\n]*?, line (\d+)(?:, column ([^:\n]+))?", re.MULTILINE)
 
 
@@ -130,6 +132,8 @@ def map_error(error: BaseException) -> Fault | None:
     row = SQLSTATES.get(state) or SQLSTATES.get(state[:2])
     if row is None and not state:
         row = _without_state(error)
+    if text.startswith(_CANNOT_GROW):  # its state depends on what the system said: a quota is "internal"
+        row = _SPACE
     if row is None:
         return Fault("OSI-R001", f"PostgreSQL says {text} ({state or type(error).__name__})")
     shown = row.message.format(text=_with_detail(text, error, state), at=_at(error.diag))
