@@ -75,32 +75,36 @@ def _unneeded(step: DraftStep, draft: Draft) -> DraftStep | None:
 
 
 def unknown(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
-    """The ids that may be named; or the step without an id that must be meant."""
+    """The ids that may be named; or the step that must be meant, and is called otherwise."""
     if step is None:
         return problem
-    need = str(draft.document.at(problem.path))
+    need = str(draft.document.at(problem.path))[:63]
     orphan = _unneeded(step, draft)
-    if orphan is not None and orphan.id is not None and _reads(step, need):
-        hint = f'no step needs "{orphan.id}": in the step "{orphan.id}", write {entry("id", need[:63])}'
-        return replace(problem, hint=hint, example=entry("id", need[:63]))
+    if orphan is not None and _reads(step, need):
+        hint = f'no step needs "{orphan.id}": in the step "{orphan.id}", write {entry("id", need)}'
+        return replace(problem, hint=hint, example=entry("id", need))
     if problem.hint.startswith("did you mean"):
         return problem
     nameless = [other for other in draft.steps if other.id is None and other is not step]
     if len(nameless) == 1 and nameless[0].mode != "write":
         place = draft.document.span(nameless[0].path)
         where = f" in line {place.line}" if place else ""
-        return replace(problem, hint=f"the step{where} has no id: give it this one, id: {need[:63]}")
+        return replace(problem, hint=f"the step{where} has no id: give it this one, {entry('id', need)}")
+    return _other_need(problem, need, step, draft)
+
+
+def _other_need(problem: Problem, need: str, step: DraftStep, draft: Draft) -> Problem:
     names = sources_for(step, draft)
+    left = [name for name in names if name not in step.needs]
     if not names:
         return replace(problem, hint="remove it: no other step has rows to give")
-    left = [name for name in names if name not in step.needs]
     if _reads(step, need):
-        hint = f'add a step with {entry("id", need[:63])}; or remove "{need[:63]}" here and from the SQL'
+        hint = f'add a step with {entry("id", need)}; or remove "{need}" here and from the SQL'
         return replace(problem, hint=hint)
     if _others(step, need) and not left:
         return _with_needs(problem, step, _others(step, need), "remove it")
     needs = [*_others(step, need), (left or names)[0]]
-    return _with_needs(problem, step, needs, f"{choose(left or names)}")
+    return _with_needs(problem, step, needs, choose(left or names))
 
 
 def itself(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:

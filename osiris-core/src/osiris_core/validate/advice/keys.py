@@ -3,49 +3,47 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from osiris_core.oml.editor import yaml_flow
 from osiris_core.oml.masking import is_secret_key
 from osiris_core.problems import Problem
-from osiris_core.validate.advice import rows
+from osiris_core.validate.advice.values import (
+    Choice,
+    Text,
+    alternatives,
+    config_for,
+    id_for,
+    in_config,
+    modes_of,
+    names_for,
+    value_for,
+)
 from osiris_core.validate.advice.whole import name_of, skeleton
 from osiris_core.validate.advice.words import (
     choose,
-    condition_column,
     entry,
     identifier,
     listed,
-    sample_for,
-    table_names,
 )
 from osiris_core.validate.draft import Draft, DraftStep
 
 _ALLOWED = re.compile(r"must be one of (?P<values>.+?)(?:, not \".*)?$", re.DOTALL)
 _BOUND = re.compile(r"must be (at least|at most|more than|less than) (-?[\d.]+)$")
 _BOUND_WORDS = {"at least": "or more", "at most": "or less"}
-_BY_TYPE: dict[str, Any] = {"string": "abc", "integer": 10, "number": 10, "boolean": True, "array": ["abc"]}
 #: Keys whose values are names that exist, so that no other text will do.
 _NAMED = frozenset(
     {
-        "name",
-        "id",
-        "component",
-        "mode",
-        "connection",
-        "config",
-        "needs",
-        "table",
-        "merge_keys",
-        "columns",
-        "column",
-        "cursor",
+        "name", "id", "component", "mode", "connection", "config", "needs", "table", "merge_keys", "columns", "column",
+        "cursor", "where", "sql", "query",
     }
-)
+)  # fmt: skip
 #: What leaving out a list, or a limit, means.
-_WITHOUT = {"limit": "no limit", "columns": "all columns", "where": "all rows", "order_by": "any order"}
+_WITHOUT = {
+    "limit": "there is no limit", "columns": "all columns are read", "where": "all rows are read",
+    "order_by": "any order will do",
+}  # fmt: skip
 
 
 # -- missing -----------------------------------------------------------------------------------------------
@@ -53,161 +51,27 @@ def missing(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     """The line to add, with a value that is right here as far as that can be known."""
     if not problem.path:
         return problem
+    if step is not None and len(problem.path) == 4 and not _is_filled(draft.document.at(problem.path[:3])):
+        least = config_for(step, draft)
+        example = entry("config", least)
+        return replace(problem, hint=f"write {example}", example=example) if least else problem
     key = str(problem.path[-1])
-    value = _value_for(problem, step, draft)
+    value = value_for(problem, step, draft)
     message = problem.message
     if step is not None and step.id is not None and len(problem.path) == 3:
         message = f'{message} in the step "{step.id}"'
-    if isinstance(value, _Choice):
+    if isinstance(value, Choice):
         hint = f"add {key}, one of: {listed(value.values)}" if len(value.values) > 1 else f"add {key}"
         return replace(problem, message=message, hint=hint, example=entry(key, value.values[0]))
     if value is None:
         return replace(problem, message=message)
-    example = value.text if isinstance(value, _Text) else entry(key, value)
+    example = value.text if isinstance(value, Text) else entry(key, value)
     shown = "the lines of the example" if "\n" in example else example
     return replace(problem, message=message, hint=f"add {shown}", example=example)
 
 
-class _Choice:
-    """Several values would do; the first is the likeliest."""
-
-    def __init__(self, values: list[str]) -> None:
-        self.values = values
-
-
-class _Text:
-    """YAML as it is."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-
-def _value_for(problem: Problem, step: DraftStep | None, draft: Draft) -> Any:
-    path = problem.path
-    key = str(path[-1])
-    if len(path) == 1:
-        return name_of(draft) if key == "name" else _Text(skeleton(draft).split("\n", 2)[2]) if key == "steps" else None
-    if step is None:
-        return None
-    if len(path) == 3:
-        own = {"id": _id, "component": _component, "mode": _mode, "connection": _connection, "config": _config}
-        own["needs"] = _needs
-        return own.get(key, _nothing)(step, draft)
-    if key == "value":
-        operator = draft.document.at((*path[:-1], "op"))
-        sample = sample_for(condition_column(step, path, draft))
-        return [sample] if operator in ("in", "not_in") else sample
-    return in_config(key, path[3:], step, draft)
-
-
-def in_config(key: str, path: tuple[Any, ...], step: DraftStep, draft: Draft) -> Any:
-    """A value for ``key`` of a config, from the catalogue where it knows one, else from the spec."""
-    names = _names_for(key, step, draft)
-    if key == "merge_keys":
-        keys = rows.merge_keys_of(step)
-        return keys or (names[:1] if names else ["id"])
-    if names:
-        return names if key == "columns" else _Choice(names)
-    return _sample(_schema_of(step, path), key)
-
-
-def _names_for(key: str, step: DraftStep, draft: Draft) -> list[str]:
-    if key == "table":
-        return table_names(step)
-    if key in ("columns", "column", "cursor", "merge_keys"):
-        return rows.column_names(step, key, draft)
-    return []
-
-
-def _nothing(step: DraftStep, draft: Draft) -> Any:
-    return None
-
-
-def _id(step: DraftStep, draft: Draft) -> Any:
-    """The id that others need and nobody has, or a name made of the table's."""
-    written = {other.written_id for other in draft.steps}
-    wanted = [need for other in draft.steps for need in other.needs if need not in written]
-    if wanted:
-        return wanted[0]
-    made = identifier(step.config.get("table", ""), f"step_{step.index + 1}")
-    return made if made not in written else f"{made}_{step.index + 1}"
-
-
-def _component(step: DraftStep, draft: Draft) -> Any:
-    from osiris_core.validate.advice.links import components_for
-
-    names = components_for(step, draft)
-    return _Choice(names) if names else None
-
-
-def _needs(step: DraftStep, draft: Draft) -> Any:
-    from osiris_core.validate.advice.graph import likely_sources
-
-    return likely_sources(step, draft) or None
-
-
-def _connection(step: DraftStep, draft: Draft) -> Any:
-    from osiris_core.validate.advice.links import aliases_for
-
-    aliases, holders = aliases_for(step, draft)
-    return _Choice(holders or aliases) if aliases else None
-
-
-def _config(step: DraftStep, draft: Draft) -> Any:
-    """The least that the component asks for."""
-    schema = step.spec.config_schema.get(step.mode or "", {}) if step.spec is not None else {}
-    names = list(schema.get("required", ()))
-    if step.spec is not None:
-        names += [either[0] for either in _alternatives(step)]
-    found = {name: in_config(name, (name,), step, draft) for name in names}
-    plain = {name: value.values[0] if isinstance(value, _Choice) else value for name, value in found.items()}
-    if "sql" in plain and step.needs:
-        plain["sql"] = f"SELECT * FROM {step.needs[0]}"
-    return plain or None
-
-
-def _mode(step: DraftStep, draft: Draft) -> Any:
-    modes = _modes(step, draft)
-    return modes[0] if modes else None
-
-
-def _modes(step: DraftStep, draft: Draft) -> list[str]:
-    """The modes of the step's component, the likeliest first: what needs rows does not read."""
-    spec = draft.session.registry.get(step.component) if step.component else None
-    modes = list(spec.modes) if spec is not None else ["read", "write", "transform"]
-    writes = "write_mode" in step.config
-    transforms = "sql" in step.config
-    likely = "write" if writes else "transform" if transforms else "read" if not step.needs else "write"
-    return sorted(modes, key=lambda mode: mode != likely)
-
-
-def _schema_of(step: DraftStep, path: tuple[Any, ...]) -> Mapping[str, Any]:
-    """The schema of the value at ``path`` in the config."""
-    schema: Any = step.spec.config_schema.get(step.mode or "", {}) if step.spec is not None else {}
-    root = schema
-    for part in path:
-        schema = _resolved(schema, root)
-        schema = schema.get("items", {}) if isinstance(part, int) else schema.get("properties", {}).get(part, {})
-    return _resolved(schema, root)
-
-
-def _resolved(schema: Any, root: Any) -> Mapping[str, Any]:
-    while isinstance(schema, Mapping) and str(schema.get("$ref", "")).startswith("#/$defs/"):
-        schema = root.get("$defs", {}).get(schema["$ref"].removeprefix("#/$defs/"), {})
-    return schema if isinstance(schema, Mapping) else {}
-
-
-def _sample(schema: Mapping[str, Any], key: str) -> Any:
-    """A value that the schema accepts, for a person to change."""
-    if isinstance(schema.get("enum"), list):
-        return _Choice([str(value) for value in schema["enum"]])
-    roles = {"table": "orders", "column": "id", "merge_keys": ["id"], "sql": "SELECT * FROM source"}
-    value = roles.get(str(schema.get("x-role")), _BY_TYPE.get(str(schema.get("type"))))
-    if key == "order_by":
-        return [{"column": "id"}]
-    if schema.get("type") == "integer" and isinstance(schema.get("minimum"), int):
-        return schema["minimum"]
-    return ["id"] if key == "columns" else value
+def _is_filled(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value)
 
 
 # -- unknown and forbidden ---------------------------------------------------------------------------------
@@ -231,33 +95,21 @@ def rule(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
         key = problem.path[-1]
         merging = key in ("merge_keys", "dedupe", "delete_missing") and "merge" in problem.message
         return replace(problem, hint=f'remove "{key}"' + (", or write write_mode: merge" if merging else ""))
-    for names in _alternatives(step):
+    for names in alternatives(step):
         present = [name for name in names if name in step.config]
         if len(present) > 1:
             rest = " or ".join(f'"{name}"' for name in present[:-1])
             return replace(problem, hint=f'remove "{present[-1]}" (or {rest})')
         if not present:
             value = in_config(names[0], (names[0],), step, draft)
-            choice = isinstance(value, _Choice)
+            choice = isinstance(value, Choice)
             shown = f", one of: {listed(value.values)}" if choice and len(value.values) > 1 else ""
             example = entry(names[0], value.values[0] if choice else value)
             if not draft.document.at((*step.path, "config")):
-                example = entry("config", _config(step, draft))
+                example = entry("config", config_for(step, draft))
                 return replace(problem, hint=f"write {example}", example=example)
             return replace(problem, hint=f"add {names[0]}{shown}", example=example)
     return problem
-
-
-def _alternatives(step: DraftStep) -> list[list[str]]:
-    """Names of which the config holds exactly one, by its schema."""
-    schema = step.spec.config_schema.get(step.mode or "", {}) if step.spec is not None else {}
-    found = []
-    for node in (schema, *schema.get("allOf", ())):
-        branches = node.get("oneOf", ()) if isinstance(node, Mapping) else ()
-        names = [branch["required"][0] for branch in branches if list(branch) == ["required"]]
-        if len(names) > 1:
-            found.append(names)
-    return found
 
 
 # -- values ------------------------------------------------------------------------------------------------
@@ -266,22 +118,25 @@ def wrong_type(problem: Problem, step: DraftStep | None, draft: Draft) -> Proble
     problem = _named(problem, step)
     if problem.hint or not problem.path or any(is_secret_key(part) for part in problem.path):
         return problem
-    key, value = problem.path[-1], draft.document.at(problem.path)
     if problem.path[:1] == ("steps",) and len(problem.path) == 2:
         item = skeleton(draft).splitlines()[3].strip()
         return replace(problem, hint="remove it, or write a step such as the example", example=item)
-    wanted = _of_type(problem.message, value)
-    better = _value_for(problem, step, draft) if isinstance(key, str) else None
-    if isinstance(better, _Text):
+    if isinstance(problem.path[-1], int):
+        return _entry_of_list(problem, step, draft) if step is not None else problem
+    return _retyped(problem, problem.path[-1], step, draft)
+
+
+def _retyped(problem: Problem, key: str, step: DraftStep | None, draft: Draft) -> Problem:
+    wanted = _of_type(problem.message, draft.document.at(problem.path))
+    better = value_for(problem, step, draft)
+    if isinstance(better, Text):
         return replace(problem, hint="write the lines of the example", example=better.text)
-    if better is not None and (wanted is None or isinstance(better, _Choice) or key in _NAMED):
-        values = better.values if isinstance(better, _Choice) else [better]
-        hint = choose([str(item) for item in values]) if isinstance(better, _Choice) else f"write {yaml_flow(better)}"
-        return replace(problem, hint=hint, example=entry(str(key), values[0]))
-    if isinstance(key, int) and step is not None:
-        return _entry_of_list(problem, step, draft)
-    if wanted is None or not isinstance(key, str):
-        return replace(problem, hint=f"write {yaml_flow(wanted)}" if wanted is not None else "")
+    if better is not None and (wanted is None or isinstance(better, Choice) or key in _NAMED):
+        values = better.values if isinstance(better, Choice) else [better]
+        hint = choose([str(item) for item in values]) if isinstance(better, Choice) else f"write {yaml_flow(better)}"
+        return replace(problem, hint=hint, example=entry(key, values[0]))
+    if wanted is None:
+        return problem
     return replace(problem, hint=f"write {yaml_flow(wanted)}", example=entry(key, wanted))
 
 
@@ -289,7 +144,10 @@ def _entry_of_list(problem: Problem, step: DraftStep, draft: Draft) -> Problem:
     """The names that the list may hold, and does not hold yet."""
     written = draft.document.at(problem.path[:-1])
     key = str(problem.path[-2])
-    names = _names_for(key, step, draft) if problem.path[2:3] == ("config",) else []
+    if key in ("merge_keys", "needs", "where"):
+        value = value_for(replace(problem, path=problem.path[:-1]), step, draft)
+        return replace(problem, hint=f"write {entry(key, value)}", example=entry(key, value)) if value else problem
+    names = names_for(key, step, draft) if problem.path[2:3] == ("config",) else []
     left = [name for name in names if not isinstance(written, list) or name not in written]
     return replace(problem, hint=f"remove it, or {choose(left)}" if left else "remove it")
 
@@ -314,7 +172,9 @@ def not_allowed(problem: Problem, step: DraftStep | None, draft: Draft) -> Probl
     values = found["values"].split(", ")
     key = problem.path[-1]
     if step is not None and problem.path[2:] == ("mode",):
-        values = _modes(step, draft)
+        values = modes_of(step, draft)
+    if key == "write_mode" and step is not None and "merge" in values and "merge_keys" in step.config:
+        values = ["merge"]
     example = entry(key, values[0]) if isinstance(key, str) else ""
     return replace(problem, hint=choose(values), example=example)
 
@@ -323,7 +183,7 @@ def out_of_bounds(problem: Problem, step: DraftStep | None, draft: Draft) -> Pro
     """The bound itself, and what leaving the key out means."""
     problem = _named(problem, step)
     key = str(problem.path[-1]) if problem.path else ""
-    without = f', or remove "{key}": without it there is {_WITHOUT[key]}' if key in _WITHOUT else ""
+    without = f', or remove "{key}": without it {_WITHOUT[key]}' if key in _WITHOUT else ""
     if bound := _BOUND.search(problem.message):
         way = _BOUND_WORDS.get(bound[1], "")
         hint = f"write {bound[2]} {way}" if way else f"write a number {bound[1]} {bound[2]}"
@@ -339,12 +199,12 @@ def _filled(problem: Problem, key: str, without: str, step: DraftStep, draft: Dr
     if problem.path and isinstance(problem.path[-1], int):
         return _entry_of_list(problem, step, draft)
     if without and key in ("columns", "where", "order_by"):
-        return replace(problem, hint=f'remove "{key}": without it there is {_WITHOUT[key]}')
-    value = _value_for(problem, step, draft)
+        return replace(problem, hint=f'remove "{key}": without it {_WITHOUT[key]}')
+    value = value_for(problem, step, draft)
     if value is None:
         return problem
-    first = value.values[0] if isinstance(value, _Choice) else value
-    names = f", one of: {listed(value.values)}" if isinstance(value, _Choice) and len(value.values) > 1 else ""
+    first = value.values[0] if isinstance(value, Choice) else value
+    names = f", one of: {listed(value.values)}" if isinstance(value, Choice) and len(value.values) > 1 else ""
     return replace(problem, hint=f"write a value{names}", example=entry(key, first))
 
 
@@ -372,7 +232,7 @@ def bad_id(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     """An id made of the one that is written, or the one that others need."""
     if step is None:
         return problem
-    wanted = _id(step, draft)
+    wanted = id_for(step, draft)
     missing_one = any(wanted in other.needs for other in draft.steps)
     made = wanted if missing_one else identifier(step.written_id or "", f"step_{step.index + 1}")
     made = made if made not in {other.id for other in draft.steps} else f"{made}_{step.index + 1}"

@@ -55,7 +55,7 @@ def column_names(step: DraftStep, key: str, draft: Draft) -> list[str]:
     if table is None:
         return []
     chosen = step.config.get("columns")
-    columns = [c for c in table.columns if not isinstance(chosen, list) or c.name in chosen]
+    columns = [c for c in table.columns if key != "cursor" or not isinstance(chosen, list) or c.name in chosen]
     if key in _USABLE:
         columns = [c for c in columns if family_of(c) in _USABLE[key]]
     return [column.name for column in columns if column.arrow]

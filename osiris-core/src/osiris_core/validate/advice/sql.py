@@ -25,9 +25,9 @@ def _text(problem: Problem, draft: Draft) -> str:
     return str(draft.document.at(problem.path))
 
 
-def _select(problem: Problem, step: DraftStep, draft: Draft) -> str:
-    """A SELECT of the table that the text names, of the columns that the target takes."""
-    found = _TABLE.search(_text(problem, draft))
+def select_for(text: str, step: DraftStep, draft: Draft) -> str:
+    """A SELECT of the table that ``text`` names (or of another), of the columns that the target takes."""
+    found = _TABLE.search(text)
     names = (
         list(step.needs) if step.mode == "transform" else [t.name for t in step.catalog.tables] if step.catalog else []
     )
@@ -51,7 +51,7 @@ def no_select(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem
     key = problem.path[-1]
     if step is None or not isinstance(key, str) or problem.hint not in ("write one SELECT", ""):
         return problem
-    select = _select(problem, step, draft)
+    select = select_for(_text(problem, draft), step, draft)
     return replace(problem, hint=f"write one SELECT, such as {select}", example=entry(key, select))
 
 
@@ -96,9 +96,8 @@ def not_sql(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     """A statement of this shape, when nothing better is known."""
     if problem.hint or step is None or problem.path[-1] not in ("sql", "query"):
         return problem
-    return replace(
-        problem, hint=f"look at the marked place and just before it; the shape is {_select(problem, step, draft)}"
-    )
+    shape = select_for(_text(problem, draft), step, draft)
+    return replace(problem, hint=f"look at the marked place and just before it; the shape is {shape}")
 
 
 def no_column(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
@@ -123,6 +122,8 @@ def path(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
 
 def no_input(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     """The names that the SQL may read."""
+    if problem.hint.startswith("add it: "):
+        return replace(problem, example=problem.hint.removeprefix("add it: "))
     known = problem.hint.removeprefix("known: ")
     return replace(problem, hint=choose(known.split(", "))) if known != problem.hint else problem
 
