@@ -209,6 +209,20 @@ def test_merge_updates_and_inserts(
     assert all("return=minimal" in post.prefer for post in posts)
 
 
+def test_rows_are_never_ragged_and_columns_the_source_lacks_keep_their_values(
+    connector: Connector, postgres_database: PostgresDatabase, rest: PostgrestDouble
+) -> None:
+    """TRAPS: ragged rows overwrite existing values with NULL in an upsert. A NULL is one that the source has."""
+    people_table(postgres_database, rest)
+    write(connector, "people", people([1, 2, 3]))
+    partial = pa.table({"id": pa.array([1, 2], pa.int64()), "name": ["new", None]})
+    write(connector, "people", partial, "merge", merge_keys=["id"])
+    found = postgres_database.query("SELECT id, name, score FROM people ORDER BY id")
+    assert found == [(1, "new", 1), (2, None, 2), (3, "n3", 3)]
+    (columns,) = {value for request in rest.requests[-1:] for name, value in request.query if name == "columns"}
+    assert sorted(columns.replace('"', "").split(",")) == ["id", "name"]
+
+
 def test_rows_go_out_in_requests_of_a_thousand(
     connector: Connector, postgres_database: PostgresDatabase, rest: PostgrestDouble
 ) -> None:
