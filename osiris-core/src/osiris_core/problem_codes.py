@@ -116,7 +116,7 @@ _code(
 _code(
     "OSI-V009", "document", "The file holds more than one document",
     why="One file is one pipeline; what follows a second --- would never be looked at.",
-    mend="Remove the ---, or move what follows into a file of its own.",
+    mend="Remove the --- and what follows it, or move what follows into a file of its own.",
 )
 _code(
     "OSI-V010", "document", "The file is too large, too deep or holds too many values",
@@ -138,7 +138,7 @@ _code(
 _code(
     "OSI-V013", "document", "A number cannot be kept",
     why="Infinity, not-a-number and numbers beyond all bounds have no exact meaning in a database.",
-    mend="Write a finite number, or put it in quotes if it is text.",
+    mend="Write a finite number; put it in quotes only where text is wanted.",
     example='value: .inf → value: 1000000',
 )
 _code(
@@ -161,8 +161,8 @@ _code(
 _code(
     "OSI-V021", "document", "This is the keboola dialect",
     why="oml_version 0.1.0 belongs to keboola/osiris, whose components and connections are named differently.",
-    mend="Run: osiris upgrade FILE",
-    example="osiris upgrade pipeline.yaml --write",
+    mend="Run: osiris upgrade FILE --write. By hand: version, components' names, connection as a key of the step.",
+    example='component: mysql.extractor → component: mysql.table',
 )
 _code(
     "OSI-V022", "document", "There is nothing to upgrade",
@@ -226,7 +226,7 @@ _code(
 _code(
     "OSI-V105", "schema", "A value is out of bounds",
     why="It is too small, too large, too short, too long, or does not match the pattern the key asks for.",
-    mend="Use a value within the bounds the message names.",
+    mend="Use a value within the bounds the message names; for no limit, remove limit.",
     example="limit: 0 → limit: 1",
 )
 _code(
@@ -508,8 +508,8 @@ _code(
 )
 _code(
     "OSI-V290", "catalog", "The catalogue could not be consulted", exit_code=EXIT_CONFIGURATION,
-    why="The system behind the connection did not answer, so what depends on it was not checked.",
-    mend="Run `osiris doctor`. --mode off leaves these checks out.",
+    why="The system did not answer, or a secret is not set, so what depends on it was not checked; a run would exit 5.",
+    mend="Run `osiris doctor`, or set what the message names. --mode off leaves these checks out.",
 )
 _code(
     "OSI-V291", "advice", "The catalogue was not consulted",
@@ -564,7 +564,7 @@ _code(
 _code(
     "OSI-V308", "safety", "A step may not change this connection field",
     why="The component's spec allows a step to set some fields of its connection, and this is not one of them.",
-    mend="Set it in osiris_connections.yaml; make a second alias for another value.",
+    mend="Remove it from the step; for another value, make a second connection in osiris_connections.yaml.",
 )
 _code(
     "OSI-V309", "safety", "The SELECT locks or writes",

@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from osiris_core.catalog.store import Catalogs
+from osiris_core.errors import ConnectError, SecretError
 from osiris_core.oml import Document, load, load_file
 from osiris_core.oml.edit import apply_fixes
 from osiris_core.oml.editor import Editor
+from osiris_core.oml.keboola import upgrade
 from osiris_core.problems import Path as Place
 from osiris_core.problems import Problem
 from osiris_core.validate import validate
@@ -28,6 +31,13 @@ FOR_PEOPLE = {
     "sql_condition_is_more", "sql_misspelt", "sql_misspelt_select", "sql_parameter_in_quotes", "sql_reads_a_file",
     "sql_two_statements", "version_keboola", "yaml_alias_bomb", "yaml_not_utf8", "yaml_too_deep",
 }  # fmt: skip
+HEAD = 'oml_version: "0.0.1"\nname: x\nsteps:\n'
+READER = (
+    '  - {id: orders, component: duckdb.table, mode: read, connection: "@shop", '
+    "config: {table: orders, columns: [id, customer_id, total]}}\n"
+)
+WRITER = 'id: load, component: duckdb.table, mode: write, connection: "@ware", needs: [orders]'
+MERGE = "write_mode: merge, merge_keys"
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in FOR_PEOPLE])
@@ -56,6 +66,76 @@ def _followed(problems: list[Problem], document: Document) -> str:
             if text is not None and text != document.text:
                 return text
     raise AssertionError(f"nothing to follow: {problems}")
+
+
+# -- what a person reads -------------------------------------------------------------------------------
+def test_the_changes_that_are_shown_are_those_of_the_upgrade(shop: Any) -> None:
+    document = load_file(FAULTS / "version_keboola.yaml", "version_keboola.yaml")
+    [problem] = validate(document, shop.session, mode="strict").problems
+    new = upgrade(document).text.splitlines()
+    assert [line for line in problem.example.splitlines() if line.startswith("+")]
+    assert all(line[2:] in new for line in problem.example.splitlines() if line.startswith("+ "))
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("oml_version: '0.0.1'\nname: x\n", "OSI-V101"),
+        (
+            f"{HEAD}{READER}  - {{{WRITER}, config: {{table: order_copy, write_mode: merge, merge_keys: null}}}}\n",
+            "OSI-V103",
+        ),
+        (f"{HEAD}{READER}  - {{{WRITER}, config: null}}\n", "OSI-V103"),
+    ],
+)
+def test_what_is_missing_or_null_is_shown_as_it_should_be(text: str, code: str, shop: Any) -> None:
+    problems = shop.check(text).problems
+    found = next(problem for problem in problems if problem.code == code)
+    assert found.example
+    assert found.to_json()["example"] == found.example
+
+
+def test_a_mistake_in_the_columns_is_not_repeated_in_the_sql(shop: Any) -> None:
+    text = HEAD + READER.replace("[id, customer_id, total]", "[id, kundennummer, total]")
+    text += "  - {id: sums, component: duckdb.sql, mode: transform, needs: [orders], "
+    text += 'config: {sql: "SELECT customer_id FROM orders"}}\n'
+    errors = [problem.code for problem in shop.check(text).problems if problem.severity == "error"]
+    assert errors == ["OSI-V202"]
+
+
+def test_no_system_is_asked_for_a_mend_when_none_may_be(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(Catalogs, "get", asked)
+    text = HEAD + READER.replace('connection: "@shop", ', "")
+    [problem] = shop.check(text, "off").problems
+    assert (problem.code, problem.hint) == ("OSI-V123", 'add one of: connection: "@shop", connection: "@ware"')
+
+
+def test_a_system_that_does_not_answer_is_asked_once_for_mends(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+
+    def silent(self: Catalogs, alias: str | None, *args: Any, **kwargs: Any) -> None:
+        calls.append(alias)
+        raise ConnectError("nobody is there")
+
+    monkeypatch.setattr(Catalogs, "get", silent)
+    step = READER.replace('connection: "@shop", ', "")
+    shop.check(HEAD + "".join(step.replace("id: orders", f"id: s{number}") for number in range(20)))
+    assert calls == ["shop"]
+
+
+def test_a_missing_secret_says_that_a_run_would_fail(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unset(*args: Any, **kwargs: Any) -> None:
+        raise SecretError("1 environment variable is not set: SHOP_PASSWORD", names=["SHOP_PASSWORD"])
+
+    monkeypatch.setattr(Catalogs, "get", unset)
+    validation = shop.check(HEAD + READER, "warn")
+    problem = next(problem for problem in validation.problems if problem.code == "OSI-V290")
+    assert "osiris run exits 5" in problem.hint
+    assert "export SHOP_PASSWORD=" in problem.hint
+    assert validation.exit_code == 0
 
 
 # -- rules ---------------------------------------------------------------------------------------------

@@ -64,6 +64,17 @@ def test_what_can_be_kept(source: str, target: str, fine: bool) -> None:
     assert fits(column(source), column(target)) is fine
 
 
+def test_a_decimal_that_travels_as_text_is_a_number() -> None:
+    exact = column("string", "decimal")
+    assert family_of(exact) == "number"
+    assert fits(exact, column("int64"))
+    assert fits(exact, column("decimal128(38, 9)"))
+    assert fits(exact, column("string")), "its digits may be kept as text"
+    assert not fits(column("string"), exact)
+    assert comparison_fault("12.5", exact, ">") == ""
+    assert comparison_fault("twelve", exact, ">") == "a number"
+
+
 def test_text_and_json_go_into_each_other() -> None:
     assert fits(column("string"), column("string", "json"))
     assert fits(column("string", "json"), column("string"))
