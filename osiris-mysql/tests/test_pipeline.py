@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,33 @@ def test_discover_and_doctor_know_mysql(project: Project) -> None:
     wrong = project.osiris("connections", "test", "@shop", env={**secrets, "SHOP_PASSWORD": "wrong-one"})
     assert wrong.returncode == 5
     assert "wrong-one" not in wrong.stdout + wrong.stderr
+
+
+def test_no_process_carries_a_secret_in_its_arguments(project: Project) -> None:
+    """TRAPS secrets: never put a value in argv, where every user of the machine can read it."""
+    project.shop.execute("CREATE TABLE t (id INT PRIMARY KEY)")
+    blocker = project.shop.connect()
+    blocker.query("LOCK TABLES t WRITE")
+    write = {"table": "t", "write_mode": "append", "create": "if_missing"}
+    text = PIPELINE.replace("{read}", '{"table": "t"}').replace("{write}", json.dumps(write))
+    (project.directory / "p.yaml").write_text(text)
+    secrets = {"SHOP_PASSWORD": project.shop.password, "COPY_PASSWORD": project.copy.password}
+    running = project.osiris.start("run", "p.yaml", "--mode", "off", env=secrets)
+    try:
+        waits = "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE '%metadata lock%'"
+        deadline = time.monotonic() + 60
+        while not project.shop.query(waits)[0][0]:
+            assert running.poll() is None and time.monotonic() < deadline, "the run does not wait for the table"
+            time.sleep(0.05)
+        arguments = b"".join(path.read_bytes() for path in processes(running.pid))
+    finally:
+        blocker.close()
+        running.communicate(timeout=60)
+    assert b"osiris" in arguments and b"p.yaml" in arguments
+    assert [name for name, value in secrets.items() if value.encode() in arguments] == []
+
+
+def processes(pid: int) -> list[Path]:
+    """The command lines of a process and of all that it started."""
+    children = " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")).split()
+    return [Path(f"/proc/{pid}/cmdline"), *(path for child in children for path in processes(int(child)))]
