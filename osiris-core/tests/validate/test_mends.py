@@ -103,6 +103,13 @@ def test_a_mistake_in_the_columns_is_not_repeated_in_the_sql(shop: Any) -> None:
     assert errors == ["OSI-V202"]
 
 
+def test_no_mend_repeats_credentials(shop: Any) -> None:
+    text = f"{HEAD}{READER}  - {{{WRITER}}}\n".replace("[orders]", '[orders, orders, "https://app:hunter2@db/x"]')
+    problems = shop.check(text).problems
+    assert {"OSI-V116", "OSI-V301"} <= {problem.code for problem in problems}
+    assert not any("hunter2" in problem.hint + problem.example for problem in problems)
+
+
 def test_no_system_is_asked_for_a_mend_when_none_may_be(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("asked")

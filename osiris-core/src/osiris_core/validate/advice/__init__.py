@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from osiris_core.errors import OsirisError
+from osiris_core.oml.masking import holds_credentials
 from osiris_core.problems import Problem
 from osiris_core.validate.draft import Draft, DraftStep
 
@@ -44,7 +45,8 @@ def _advised(problem: Problem, steps: dict[int, DraftStep], advisers: dict[str, 
         found = adviser(problem, step, draft)
     except OsirisError:  # a broken spec or connection, which has a problem of its own
         return problem
-    return found if len(found.hint) <= MAX_HINT and len(found.example) <= MAX_EXAMPLE else problem
+    short = len(found.hint) <= MAX_HINT and len(found.example) <= MAX_EXAMPLE
+    return found if short and not holds_credentials(f"{found.hint}\n{found.example}") else problem
 
 
 def _advisers() -> dict[str, Adviser]:

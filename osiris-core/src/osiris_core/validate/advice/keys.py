@@ -215,7 +215,8 @@ def _number(text: str) -> int | float:
 def twice(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     """The list with each value once."""
     values = draft.document.at(problem.path[:-1])
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+    hidden = any(is_secret_key(part) for part in problem.path)
+    if hidden or not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         return replace(problem, hint="remove this one")
     return replace(problem, hint="remove this one", example=entry(str(problem.path[-2]), list(dict.fromkeys(values))))
 
