@@ -125,6 +125,18 @@ def test_nul_in_json_is_refused_or_counted(
         assert postgres_database.query("SELECT j::text FROM t") == [(expected,)]
 
 
+def test_nul_in_text_is_refused_or_counted(connector: Connector, postgres_database: PostgresDatabase) -> None:
+    """TRAPS: text with NUL; dlt silently strips."""
+    postgres_database.execute("CREATE TABLE t (id int8 PRIMARY KEY, s text)")
+    data = table_of(ids(6, 7), (pa.field("s", pa.string()), ["fine", "a\0b"]))
+    with pytest.raises(RunError, match=r'column "s" has 1 value.*id=7'):
+        connector.write("t", data)
+    assert postgres_database.query("SELECT count(*) FROM t") == [(0,)]
+    for on_nul, expected in (("strip", "ab"), ("replace", "a\ufffdb")):
+        assert connector.write("t", data, "replace", on_nul=on_nul).coerced == {"on_nul": 1}
+        assert postgres_database.query("SELECT s FROM t ORDER BY id") == [("fine",), (expected,)]
+
+
 def test_text_of_other_types_is_taken_when_it_prints_the_same(
     connector: Connector, postgres_database: PostgresDatabase
 ) -> None:
