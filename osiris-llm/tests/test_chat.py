@@ -214,7 +214,7 @@ def test_an_invented_table_is_caught_here_when_the_provider_lets_it_through(writ
     ("answer", "status"),
     [
         ({"asked": "x", "answer": {"cannot": "ambiguous", "question": "which?"}}, "question"),
-        ({"asked": "x", "answer": {"cannot": "missing_table", "question": "none"}}, "cannot"),
+        ({"asked": "x", "answer": {"cannot": "unsupported", "question": "none"}}, "cannot"),
     ],
 )
 def test_cannot_is_exit_2_with_its_question(osiris: Osiris, project: Path, answer: dict[str, Any], status: str) -> None:

@@ -185,6 +185,12 @@ def test_a_declined_answer_is_a_question_or_a_refusal() -> None:
     assert ground(Form("", Cannot("missing_table", "no such")), "copy it", VIEW, NOW).refusal == "no such"
 
 
+def test_a_refusal_that_the_catalogue_disproves_is_not_repeated() -> None:
+    refusal = ground(Form("", Cannot("missing_table", "There is no orders.")), "copy the orders", VIEW, NOW).refusal
+    assert "There is no" not in refusal
+    assert '"orders" is there to read' in refusal
+
+
 def test_sql_needs_a_named_input_a_target_and_keys_for_a_merge() -> None:
     form = SqlMove(("orders",), "SELECT 1", "lake", "t", "replace")
     request = "sum of total per status from orders into lake table t, replace"

@@ -21,7 +21,8 @@ SQL_RULE = """\
 - Use {"sql": ...} only for joins, sums or computed columns. "inputs" are the tables, the query reads them by name.
 """
 
-#: The refusal comes first: without it, impossible requests get valid and wrong plans.
+#: The refusal comes first: without it, impossible requests get valid and wrong plans. The last one is worded like the
+#: refused one: without it, a small model takes the words for the reason.
 EXAMPLES = """\
 Examples (for other databases):
 Request: copy the payroll table to archive
@@ -32,6 +33,9 @@ Request: merge the visits of country NL since March 2026 into archive
 "where": [{"column": "country", "op": "=", "value": "NL"}, \
 {"column": "visited_at", "op": "=", "value": "since:2026-03-01"}], "renames": [], "incremental": false, \
 "to": "archive", "table": "visits", "mode": "merge", "keys": []}]}}
+Request: append the rooms table from hotel to archive
+{"asked": "rooms table", "answer": {"moves": [{"from": "rooms", "columns": [], "where": [], "renames": [], \
+"incremental": false, "to": "archive", "table": "rooms", "mode": "append", "keys": []}]}}
 """
 
 

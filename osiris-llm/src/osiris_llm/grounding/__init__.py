@@ -38,7 +38,7 @@ def ground(form: Form, request: str, view: View, now: datetime) -> Grounded:
     try:
         _refuse_what_cannot_be(reading.mentions, view)
         if isinstance(form.answer, Cannot):
-            return _declined(form.answer)
+            return _declined(form.answer, reading.mentions)
         if isinstance(form.answer, SqlMove):
             return Grounded(_ground_sql(form.answer, reading.mentions, view, reading.notes), tuple(reading.notes))
         moves = tuple(_grounded(move, reading) for move in form.answer)
@@ -57,10 +57,15 @@ def _grounded(move: Move, reading: Reading) -> Move:
     return move
 
 
-def _declined(answer: Cannot) -> Grounded:
+def _declined(answer: Cannot, mentions: Mentions) -> Grounded:
     if answer.reason == "ambiguous":
         return Grounded(None, question=answer.question or "What exactly should be copied?")
-    return Grounded(None, refusal=answer.question or answer.reason.replace("_", " "), question=answer.question)
+    refusal = answer.question or answer.reason.replace("_", " ")
+    if answer.reason == "missing_table" and mentions.tables:
+        # Not repeated, for it is not true. Asking such a model once more brings the same answer.
+        named = listed(sorted(mentions.tables))
+        refusal = f"The model found nothing to copy, although {named} is there to read. Please say it in other words."
+    return Grounded(None, refusal=refusal, question=answer.question)
 
 
 def _refuse_what_cannot_be(mentions: Mentions, view: View) -> None:
