@@ -149,7 +149,8 @@ FAULTS = {
     "postgres/test_delivery::test_a_full_disk_leaves_nothing",
     "a server killed mid-write": "mysql/test_delivery::test_a_server_that_dies_leaves_nothing "
     "postgres/test_delivery::test_a_server_that_crashes_mid_write_leaves_nothing",
-    "two processes on one table": "mysql/test_delivery::test_two_runs_on_one_table_from_two_processes "
+    "two processes on one table": "all/test_two_runs::test_two_processes_write_one_after_the_other "
+    "mysql/test_delivery::test_two_runs_on_one_table_from_two_processes "
     "postgres/test_delivery::test_two_processes_on_one_table_wait_for_each_other",
     "columns added, dropped, retyped": "all/test_schema_changes::"
     "test_a_change_after_discovery_is_told_before_a_row_is_read "

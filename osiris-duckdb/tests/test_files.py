@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -435,6 +436,38 @@ def test_the_ledger_forgets_old_commits_but_no_state(shop, monkeypatch):
     assert len(kept) == 4
     assert markers.Marker(target).state(shop.context(step="first")) == {"n": 0}
     assert config["write_mode"] == "append"
+
+
+def test_commits_of_unknown_age_are_as_old_as_their_marker(shop):
+    shop.write_file({"table": "a.csv", "write_mode": "append"}, pa.table({"id": [1]}))
+    marker = shop.files / ".a.csv.osiris-commits.json"
+    value = json.loads(marker.read_text())
+    del value["commits"][0]["committed_at"]
+    marker.write_text(json.dumps(value))
+    driver, connection = FileTable(), shop.file_connection()
+    assert driver.prune_ledger(connection, 1) == 0
+    assert [entry.table for entry in driver.ledger_entries(connection)] == ["a.csv"]
+    os.utime(marker, (0, 0))
+    assert driver.ledger_entries(connection)[0].committed_at == "1970-01-01T00:00:00.000000Z"
+    assert driver.prune_ledger(connection, 1) == 1
+
+
+def test_a_prune_finishes_what_a_killed_run_had_decided(shop):
+    """Killed between the marker and the rename: the entry that goes is the only one that knows of the new file."""
+    from osiris_core import CommitResult
+    from osiris_duckdb.files import markers
+
+    put(shop, "a.csv", "id\n1\n")
+    marker = markers.Marker(shop.files / "a.csv")
+    draft = marker.temporary("token")
+    draft.write_text("id\n2\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(markers.Marker, "_put_in_place", lambda *_: None)  # killed here
+        marker.commit(draft, shop.context(), CommitResult(1), None)
+    time.sleep(0.01)
+    assert FileTable().prune_ledger(shop.file_connection(), 1e-9) == 1
+    assert (shop.files / "a.csv").read_text() == "id\n2\n"
+    assert not draft.exists()
 
 
 def test_a_broken_ledger_is_not_ignored(shop):

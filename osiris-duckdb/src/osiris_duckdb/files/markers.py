@@ -45,7 +45,9 @@ class Marker:
     def _read(self) -> list[dict[str, Any]]:
         try:
             value = json.loads(self._path.read_text(encoding="utf-8"))
-            return list(value["commits"])
+            # Commits of before their time was kept are at least as old as the marker.
+            written = datetime.fromtimestamp(self._path.stat().st_mtime, UTC).isoformat()
+            return [{"committed_at": written, **commit} for commit in value["commits"]]
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(
                 f"the ledger {self._path} cannot be read",
