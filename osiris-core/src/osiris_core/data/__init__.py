@@ -1,25 +1,51 @@
 """What connectors share about rows: Arrow streams, type metadata, SELECT building, the ledger's record, new files.
 
-Needs the extra ``osiris-core[data]`` (pyarrow). In core only ``run/`` uses it.
+Needs the extra ``osiris-core[data]`` (pyarrow). In core only ``run/`` uses it. Names are loaded on first use: a driver
+that only asks a server about its tables does not wait for Arrow.
 """
 
-from osiris_core.atomic import private_opener, rights_of
-from osiris_core.data.coercion import Coercions
-from osiris_core.data.ledger import LEDGER_TABLE, ledger_entry, result_from_json, result_to_json
-from osiris_core.data.select import ParamStyle, build_select
-from osiris_core.data.spool import Spool
-from osiris_core.data.stream import BatchStream, as_reader, as_stream, rebatch
-from osiris_core.data.types import (
-    OSIRIS_TYPES,
-    column_arrow,
-    field,
-    osiris_type,
-    refuse_unknown_types,
-    source_comment,
-    source_primary_key,
-    source_type,
-    with_source_table,
-)
+from __future__ import annotations
+
+TYPE_CHECKING = False  # type checkers take it for typing.TYPE_CHECKING
+if TYPE_CHECKING:
+    from osiris_core.atomic import private_opener, rights_of
+    from osiris_core.data.coercion import Coercions
+    from osiris_core.data.ledger import LEDGER_TABLE, ledger_entry, result_from_json, result_to_json
+    from osiris_core.data.select import ParamStyle, build_select
+    from osiris_core.data.spool import Spool
+    from osiris_core.data.stream import BatchStream, as_reader, as_stream, rebatch
+    from osiris_core.data.types import (
+        OSIRIS_TYPES,
+        column_arrow,
+        field,
+        osiris_type,
+        refuse_unknown_types,
+        source_comment,
+        source_primary_key,
+        source_type,
+        with_source_table,
+    )
+
+_HOMES = {
+    "atomic": ("private_opener", "rights_of"),
+    "data.coercion": ("Coercions",),
+    "data.ledger": ("LEDGER_TABLE", "ledger_entry", "result_from_json", "result_to_json"),
+    "data.select": ("ParamStyle", "build_select"),
+    "data.spool": ("Spool",),
+    "data.stream": ("BatchStream", "as_reader", "as_stream", "rebatch"),
+    "data.types": (
+        "OSIRIS_TYPES",
+        "column_arrow",
+        "field",
+        "osiris_type",
+        "refuse_unknown_types",
+        "source_comment",
+        "source_primary_key",
+        "source_type",
+        "with_source_table",
+    ),
+}
+_HOME_OF = {name: f"osiris_core.{module}" for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "LEDGER_TABLE",
@@ -46,3 +72,18 @@ __all__ = [
     "source_type",
     "with_source_table",
 ]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
