@@ -111,6 +111,18 @@ def test_the_order_of_a_query_is_kept(mysql_database: MySQLDatabase, connector: 
     assert connector.warnings == []
     stream_of(connector, {"query": "SELECT id, f FROM t ORDER BY f"}).close()
     assert [code for code, _ in connector.warnings] == ["OSI-R112"]
+    # A condition is wrapped around the query too; what the warning says to do keeps the order.
+    connector.warnings.clear()
+    where = [{"column": "id", "op": "<", "value": 50}]
+    stream_of(connector, {"query": "SELECT id FROM t ORDER BY f", "where": where}).close()
+    assert [code for code, _ in connector.warnings] == ["OSI-R112"]
+    connector.warnings.clear()
+    windowed = "SELECT f, ROW_NUMBER() OVER (ORDER BY (id)) AS n, ') ORDER BY' AS a FROM t"
+    stream_of(connector, {"query": windowed}).close()
+    assert connector.warnings == []
+    ordered = {"query": "SELECT id, f FROM t", "where": where, "order_by": [{"column": "f"}]}
+    assert ids(connector, ordered) == list(range(49, -1, -1))
+    assert connector.warnings == []
 
 
 def test_a_query_with_two_columns_of_one_name_is_refused(mysql_database: MySQLDatabase, connector: Connector) -> None:

@@ -12,7 +12,7 @@ from osiris_core.testing.servers import PostgresDatabase
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from live_project import missing
+from live_project import LIVE_FIELDS, missing
 from postgrest_double import PostgrestDouble, jwt
 
 _DESELECTED = pytest.StashKey[list[str]]()
@@ -30,7 +30,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say which tests of a live project did not run, and what switches them on."""
-    for line in config.stash.get(_DESELECTED, []):
+    lines = config.stash.get(_DESELECTED, [])
+    if config.getoption("numprocesses", None):  # the workers deselect; this process collects nothing
+        lines = [
+            f"live tests of {channel}: set {', '.join(missing(channel))}" for channel in LIVE_FIELDS if missing(channel)
+        ]
+    for line in lines:
         terminalreporter.write_line(f"DESELECTED {line}")
 
 

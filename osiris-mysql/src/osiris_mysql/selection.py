@@ -17,6 +17,8 @@ from osiris_mysql.partitions import condition
 from osiris_mysql.typemap import TEMPORAL, MySQLType, from_result, parse
 
 _ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`""", re.DOTALL)
+_PARENTHESES = re.compile(r"\([^()]*\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,14 @@ def _warnings(source: Source, columns: list[ReadColumn], wrapped: bool) -> tuple
     for column in columns:
         if column.type.kind == "wkb":
             found.append(("OSI-R110", f"{source.title}.{column.name}: geometry is read as WKB, its SRID is dropped"))
-    if source.direct and wrapped and _ORDERED.search(source.direct):
+    if source.direct and wrapped and _is_ordered(source.direct):
         found.append(("OSI-R112", "the ORDER BY inside query may be lost: it is wrapped; use order_by of the step"))
     return tuple(found)
+
+
+def _is_ordered(query: str) -> bool:
+    """Whether the rows of a query come in an order: an ORDER BY inside of OVER (…) or of a subquery is another's."""
+    text = _QUOTED.sub(" ", query)
+    while (less := _PARENTHESES.sub(" ", text)) != text:
+        text = less
+    return _ORDERED.search(text) is not None
