@@ -197,3 +197,16 @@ def test_sql_needs_a_named_input_a_target_and_keys_for_a_merge() -> None:
     assert ground(Form("", form), request, VIEW, NOW).answer == form
     assert ground(Form("", replace(form, mode="merge")), "join orders into lake", VIEW, NOW).question
     assert ground(Form("", form), "sum it all up", VIEW, NOW).question
+
+
+def test_the_table_the_request_introduces_is_written_and_never_the_sources_name_instead() -> None:
+    result = grounded("append orders to lake as table archive_of_all")
+    assert only_move(result).table == "archive_of_all"
+    assert any("archive_of_all" in note for note in result.notes)
+    assert "archive" in grounded("append orders and the table archive to lake").question
+
+
+def test_two_tables_are_not_written_into_one() -> None:
+    moves = (MOVE, replace(MOVE, source="customers", table="customers"))
+    found = ground(Form("", moves), "append orders and customers to lake as table both", VIEW, NOW)
+    assert "two into one" in found.question

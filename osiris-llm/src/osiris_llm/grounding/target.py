@@ -35,13 +35,26 @@ def _table(move: Move, reading: Reading) -> Move:
     own = reading.table(move.source).table.name
     mentions = reading.mentions
     other_thing = move.table in mentions.aliases or (move.table in mentions.tables and move.table != own)
-    if (move.table == own and not mentions.introduced) or (mentions.names(move.table) and not other_thing):
-        return move
     introduced = [name for name in mentions.introduced if name not in {rename.to for rename in move.renames}]
+    taken = move.table in introduced or (not introduced and (move.table == own or mentions.names(move.table)))
+    if taken and not other_thing:
+        return move
+    if len(introduced) == 1 and _is_target(introduced[0], reading):
+        reading.note(f'write to table "{introduced[0]}", as the request says')
+        return replace(move, table=introduced[0])
     if introduced:
         raise AskError(f"Should the table be called {listed(introduced)}?")
     reading.note(f'write to table "{own}", called like its source')
     return replace(move, table=own)
+
+
+def _is_target(name: str, reading: Reading) -> bool:
+    """Whether the request says "as table NAME" or "into lake table NAME": nothing else can be meant."""
+    word = re.escape(words.fold(name).strip())
+    aliases = "|".join(re.escape(words.fold(alias).strip()) for alias in reading.mentions.aliases) or "-"
+    before = rf"as|jako|als|como|comme|(?:to|into|do|nach|in|vers|a|no|na) @?(?:{aliases})"
+    cue = rf"(?:{before}) (?:table|tabulk\w*|tabelle|tabla|tabela)"
+    return re.search(rf"(?<!\w){cue} ['\"`]?{word}(?!\w)", reading.mentions.folded) is not None
 
 
 def _mode(move: Move, reading: Reading) -> Move:

@@ -26,6 +26,8 @@ def _every_name_is_used(moves: tuple[Move, ...], mentions: Mentions, view: View)
         raise AskError(f"What about {listed(unused)}? The request names it and the plan does not use it.")
     if len(set(read)) < len(read) or not moves:
         raise AskError("Which tables should be copied? The plan reads one twice.")
+    if len({(move.to, move.table) for move in moves}) < len(moves):
+        raise AskError("What should the tables be called? The plan writes two into one.")
 
 
 def _every_quote_is_used(moves: tuple[Move, ...], mentions: Mentions) -> None:
