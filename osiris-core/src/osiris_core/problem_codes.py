@@ -79,7 +79,7 @@ _code(
 )
 _code(
     "OSI-V003", "document", "The file is not YAML",
-    why="The text cannot be read as YAML from the marked place on.",
+    why="YAML cannot be read from the marked place on. @, ` and ${…} mean something of their own there, unless quoted.",
     mend="Look at the marked place and just before it: indentation, quotes, brackets, a missing colon.",
     example='connection: @shop → connection: "@shop"',
 )
@@ -154,7 +154,7 @@ _code(
 )
 _code(
     "OSI-V020", "document", "The OML version is missing or unknown",
-    why="The version says how the rest is to be read; only 0.0.1 exists.",
+    why="A pipeline begins with its version, which says how the rest is to be read; only 0.0.1 exists.",
     mend='Write oml_version: "0.0.1", in quotes, as the first line.',
     example='oml_version: 0.2 → oml_version: "0.0.1"',
 )
@@ -213,7 +213,7 @@ _code(
 )
 _code(
     "OSI-V103", "schema", "A value has the wrong type",
-    why="The key wants another kind of value. In YAML, quotes make text; their absence may make a number.",
+    why="Each key takes one kind of value: text, a number, a list, a mapping. In YAML, quotes make text, [ ] a list.",
     mend="Write a value of the type the message names.",
     example='limit: "10" → limit: 10',
 )

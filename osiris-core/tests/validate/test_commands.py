@@ -51,6 +51,13 @@ def test_a_valid_pipeline_is_called_valid(run: Any) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "valid.yaml: valid, 2 steps\n", "")
 
 
+def test_warnings_are_said_to_be_no_refusal(run: Any, own_shop: Any) -> None:
+    extra = '  - {id: more, component: duckdb.table, mode: read, connection: "@shop", config: {table: orders}}\n'
+    (own_shop.root / "spare.yaml").write_text(VALID + extra)
+    done = run("validate", "spare.yaml")
+    assert (done.returncode, done.stdout) == (0, "spare.yaml: valid, 3 steps; accepted, with 1 warning\n")
+
+
 def test_problems_are_for_people_on_stderr(run: Any) -> None:
     done = run("validate", "stale.yaml")
     assert done.returncode == 2

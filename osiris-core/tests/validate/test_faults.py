@@ -38,7 +38,8 @@ def check(shop: Any) -> Callable[[str], Validation]:
 def shown(validation: Validation) -> str:
     """What a person sees, after the exit code."""
     messages = [format_problem(problem, validation.document) for problem in validation.problems]
-    return "\n".join([f"exit code {validation.exit_code}", *messages]) + "\n"
+    notes = [f"note: {note}" for note in validation.notes]
+    return "\n".join([f"exit code {validation.exit_code}", *messages, *notes]) + "\n"
 
 
 @pytest.mark.parametrize("name", NAMES)

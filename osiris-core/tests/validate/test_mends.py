@@ -28,8 +28,8 @@ NAMES = sorted(path.stem for path in FAULTS.glob("*.yaml"))
 FOR_PEOPLE = {
     "column_of_another_type", "many_at_once", "needs_cycle", "parameter_from_the_environment", "parameter_unknown",
     "secret_as_a_parameter", "secret_in_a_parameter", "secret_in_a_url",
-    "sql_condition_is_more", "sql_misspelt", "sql_misspelt_select", "sql_parameter_in_quotes", "sql_reads_a_file",
-    "sql_two_statements", "version_keboola", "yaml_alias_bomb", "yaml_not_utf8", "yaml_too_deep",
+    "sql_condition_is_more", "sql_misspelt", "sql_parameter_in_quotes",
+    "sql_two_statements", "yaml_not_utf8", "yaml_too_deep",
 }  # fmt: skip
 HEAD = 'oml_version: "0.0.1"\nname: x\nsteps:\n'
 READER = (
@@ -72,9 +72,9 @@ def _followed(problems: list[Problem], document: Document) -> str:
 def test_the_changes_that_are_shown_are_those_of_the_upgrade(shop: Any) -> None:
     document = load_file(FAULTS / "version_keboola.yaml", "version_keboola.yaml")
     [problem] = validate(document, shop.session, mode="strict").problems
-    new = upgrade(document).text.splitlines()
-    assert [line for line in problem.example.splitlines() if line.startswith("+")]
-    assert all(line[2:] in new for line in problem.example.splitlines() if line.startswith("+ "))
+    by_hand = other_lines(problem, document)
+    assert by_hand == upgrade(document).text.replace("mysql.table", "duckdb.table")  # which fits @shop
+    assert "write duckdb.table for mysql.table, as @shop is of duckdb" in problem.hint
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,47 @@ def test_a_mistake_in_the_columns_is_not_repeated_in_the_sql(shop: Any) -> None:
     text += 'config: {sql: "SELECT customer_id FROM orders"}}\n'
     errors = [problem.code for problem in shop.check(text).problems if problem.severity == "error"]
     assert errors == ["OSI-V202"]
+
+
+@pytest.mark.parametrize("write", ["append", "replace", "merge, merge_keys: [id]"])
+def test_a_view_gives_way_to_a_new_table_that_validates_clean(write: str, shop: Any) -> None:
+    writer = WRITER.replace("@ware", "@shop")
+    text = f"{HEAD}{READER}  - {{{writer}, config: {{table: big_orders, write_mode: {write}}}}}\n"
+    problems = shop.check(text).problems
+    problem = next(problem for problem in problems if problem.code == "OSI-V216")
+    assert "big_orders_copied" in problem.hint
+    mended = entry(problem, load(text))
+    assert mended is not None
+    assert shop.check(mended).problems == []
+
+
+def test_no_table_to_write_is_one_that_the_pipeline_reads(shop: Any) -> None:
+    writer = WRITER.replace("@ware", "@shop")
+    text = f"{HEAD}{READER}  - {{{writer}, config: {{table: ordrs, write_mode: append}}}}\n"
+    [problem] = shop.check(text).problems
+    assert problem.code == "OSI-V201"
+    assert problem.fix is None
+    assert "orders" not in problem.hint.replace("ordrs", "")
+
+
+def test_steps_of_unlike_columns_are_joined_for_a_target(shop: Any) -> None:
+    text = HEAD + READER.replace("[id, customer_id, total]", "[id, customer_id]")
+    text += (
+        '  - {id: customers, component: duckdb.table, mode: read, connection: "@shop", config: {table: customers}}\n'
+    )
+    text += f"  - {{{WRITER.replace('[orders]', '[orders, customers]')}, "
+    text += "config: {table: order_copy, write_mode: merge, merge_keys: [id]}}\n"
+    problem = next(problem for problem in shop.check(text).problems if problem.code == "OSI-V118")
+    assert "write needs: [orders], whose columns fit order_copy" in problem.hint
+    assert 'remove the step "customers", which nothing else uses' in problem.hint
+
+
+def test_what_was_not_checked_is_told(shop: Any) -> None:
+    text = HEAD + READER.replace("duckdb.table", "duckdb.tabels_x")
+    text += f"  - {{{WRITER}, config: {{table: order_copy, write_mode: merge, merge_keys: [id]}}}}\n"
+    [note] = shop.check(text).notes
+    assert "steps orders, load" in note
+    assert shop.check(text.replace("duckdb.tabels_x", "duckdb.table")).notes == ()
 
 
 def test_no_mend_repeats_credentials(shop: Any) -> None:
@@ -195,8 +236,8 @@ def remove(problem: Problem, document: Document) -> str | None:
         return None
     if "and all that follows" in problem.hint:
         return document.text[: problem.span.start_index]
-    if named and named[1].startswith(("INTO", "!!")):
-        return document.text.replace(f"{named[1]} ", "", 1)
+    if named and named[1].startswith(("INTO", "!!", "UNION")):
+        return document.text.replace(named[1], "", 1)
     path = problem.path
     if problem.code in ("OSI-V006", "OSI-V011", "OSI-V016"):
         return _without_entry(document.text, problem.span.start_index)
@@ -213,7 +254,7 @@ def remove(problem: Problem, document: Document) -> str | None:
 
 def other_word(problem: Problem, document: Document) -> str | None:
     """``write X``, ``did you mean "X"?``, ``delete it``: in place of what is marked."""
-    found = re.match(r'(?:did you mean "?|write )([\w@./"-]+?)"?(?:\?|,|:|$)', problem.hint)
+    found = re.match(r'(?:[^"]*: )?(?:did you mean "?|write )([\w@./"-]+?)"?(?:\?|,|:|$)', problem.hint)
     span = problem.span
     if span is None or not (found or problem.hint == "delete it"):
         return None
@@ -240,12 +281,28 @@ def layout(problem: Problem, document: Document) -> str | None:
         return text[: span.start_index] + bracket[1] + text[span.start_index :]
     if quoted := re.match(r'write "(.+)", or', problem.hint):
         return text.replace(f" {quoted[1]}\n", f' "{quoted[1]}"\n', 1)
-    number = re.search(r"such as (\d+)$", problem.hint)
+    number = re.search(r"such as (\d+)(?:$|, or)", problem.hint)
     return text[: span.start_index] + number[1] + text[span.end_index :] if number else None
 
 
+def other_lines(problem: Problem, document: Document) -> str | None:
+    """``line 4: instead of A write B``, in the order of the example; lines keep their indentation and dash."""
+    if not problem.example.startswith("line "):
+        return None
+    lines = document.text.splitlines()
+    for change in problem.example.splitlines():
+        found = re.fullmatch(r"line (\d+): instead of (.+) write (.+)", change)
+        assert found is not None, change
+        old, new = found[2], found[3].split(" and, on a line of its own, ")
+        at = int(found[1]) - 1
+        before = lines[at].removesuffix(old)
+        assert before != lines[at], change
+        lines[at] = "\n".join([before + new[0], *(" " * len(before) + line for line in new[1:])])
+    return "\n".join(lines) + "\n"
+
+
 RULES: list[Callable[[Problem, Document], str | None]] = [
-    certain, whole_file, first_line, new_step, entry, remove, other_word, layout,
+    certain, other_lines, whole_file, first_line, new_step, entry, remove, other_word, layout,
 ]  # fmt: skip
 
 

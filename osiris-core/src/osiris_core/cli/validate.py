@@ -70,7 +70,13 @@ def _print(checked: list[_Checked], session: Session) -> None:
         for note in one.validation.notes:
             print_note(f"note: {note}")
         if one.validation.ok:
-            print_text(f"{one.file}: valid, {_steps(one.validation)}")
+            print_text(f"{one.file}: valid, {_steps(one.validation)}{_accepted(one.validation)}")
+
+
+def _accepted(validation: Validation) -> str:
+    """Warnings are read as refusals by who does not see the exit code."""
+    count = len(validation.problems)
+    return f"; accepted, with {count} warning{'' if count == 1 else 's'}" if count else ""
 
 
 def _steps(validation: Validation) -> str:

@@ -74,10 +74,12 @@ def _cannot_start(document: Document, at: int, began: int | None) -> Problem:
     value = match[0].rstrip() if match else character
     fix = Fix(at, at + len(value), f'"{value}"') if re.fullmatch(r"@[\w.-]+", value) else None
     if character == "@" and _CONNECTION.search(text, max(0, at - 40), at):
-        return _problem(document, at, "a connection must be quoted", f'write "{value}"', at + len(value), fix=fix)
+        hint = f'@ needs quotes: write "{value}"'
+        return _problem(document, at, "a connection must be quoted", hint, at + len(value), fix=fix)
     # The value may be a secret: it is not repeated in words.
     message = f"a value cannot begin with {character}"
-    return _problem(document, at, message, "put the value in quotes", at + len(value), fix=fix)
+    hint = f"{character} needs quotes: put the value in quotes"
+    return _problem(document, at, message, hint, at + len(value), fix=fix)
 
 
 def _tab(document: Document, at: int, began: int | None) -> Problem:
@@ -149,7 +151,7 @@ def _flow(document: Document, at: int, began: int | None) -> Problem:
         clean = clean and text[brace - 1 : brace] in (" ", "[")
         fix = Fix(brace, reference.end(), quoted) if clean else None
         message = "a parameter inside braces or brackets must be quoted"
-        return _problem(document, brace, message, f"write {quoted}", reference.end(), fix=fix)
+        return _problem(document, brace, message, f"${{ needs quotes: write {quoted}", reference.end(), fix=fix)
     opened = text[began] if began is not None and began < len(text) else "["
     closing = "}" if opened == "{" else "]"
     if began is None:
@@ -169,8 +171,9 @@ def _close(document: Document, opened: int) -> str:
     quote = text[opened : opened + 1]
     match = _CLOSABLE.match(text, opened + 1)
     if match and not _secret_line(text, opened):
-        return f"write {quote}{match[0]}{quote}"
-    return f"add {quote} at the end of the value, in line {document.span_at(opened, opened).line}"
+        return f"the closing quote is missing: write {quote}{match[0]}{quote}"
+    line = document.span_at(opened, opened).line
+    return f"the closing quote is missing: add {quote} at the end of the value, in line {line}"
 
 
 def _secret_line(text: str, at: int) -> bool:

@@ -43,15 +43,15 @@ def _check_secrets(draft: Draft) -> None:
 
 def _out_of_here(path: Path, draft: Draft) -> str:
     """What to cut, and where the secret belongs; the value itself is never repeated."""
-    change = "and change the secret: it has been written down"
+    change = "then change the secret, which has been written down"
     value = str(draft.document.at(path))
     if holds_password_in_url(value):
-        return f"remove user:password@ from the URL, {change}"
+        return f"remove user:password@ from the URL; {change}"
     name = str(path[1] if path[:1] == ("params",) and len(path) > 1 else path[-1])
     if holds_credentials(value):
-        return f'remove it: the value of "{name}" may hold no key or token, {change}'
+        return f'remove it: the value of "{name}" may hold no key or token; {change}'
     cut = _cut_parameter(name, draft) if path[:1] == ("params",) else f'remove "{name}"'
-    return f"{cut}; a connection in osiris_connections.yaml may name it as ${{{_variable(name)}}}, {change}"
+    return f"{cut}; {change}; a connection in osiris_connections.yaml names the new one as ${{{_variable(name)}}}"
 
 
 def _cut_parameter(name: str, draft: Draft) -> str:

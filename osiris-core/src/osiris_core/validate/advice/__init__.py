@@ -28,11 +28,17 @@ def advise(draft: Draft) -> None:
     """Complete the mends of ``draft.problems``."""
     if not draft.problems:
         return
-    draft.asks = draft.asks and not any(problem.code in _SILENT for problem in draft.problems)
+    from osiris_core.validate.advice.once import each_once, tell_unchecked
+
+    if not any(problem.code in _SILENT for problem in draft.problems):
+        tell_unchecked(draft)
+    else:
+        draft.asks = False
     advisers = _advisers()
     steps = {step.index: step for step in draft.steps}
     advised = [_advised(problem, steps, advisers, draft) for problem in draft.problems[:MAX_ADVISED]]
     draft.problems = [*advised, *draft.problems[MAX_ADVISED:]]
+    each_once(draft)
 
 
 def _advised(problem: Problem, steps: dict[int, DraftStep], advisers: dict[str, Adviser], draft: Draft) -> Problem:

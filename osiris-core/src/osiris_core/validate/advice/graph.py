@@ -7,10 +7,10 @@ from dataclasses import replace
 from itertools import pairwise
 
 from osiris_core.problems import Problem
+from osiris_core.validate.advice.combining import feeds, join, union
 from osiris_core.validate.advice.words import choose, entry, listed
 from osiris_core.validate.draft import Draft, DraftStep
 
-#: The rows of both, one after the other: right for any two inputs, and easily made a join.
 _TRANSFORM = """\
 - id: {name}
   component: duckdb.sql
@@ -97,7 +97,7 @@ def _other_need(problem: Problem, need: str, step: DraftStep, draft: Draft) -> P
     names = sources_for(step, draft)
     left = [name for name in names if name not in step.needs]
     if not names:
-        return replace(problem, hint="remove it: no other step has rows to give")
+        return replace(problem, hint="remove it, and add a step that reads: no other step has rows to give")
     if _reads(step, need):
         hint = f'add a step with {entry("id", need)}; or remove "{need}" here and from the SQL'
         return replace(problem, hint=hint)
@@ -132,7 +132,18 @@ def circle(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     user, need = (unread or spare)[0]
     also = "" if unread or user.mode != "transform" else f', and take "{need}" out of its SQL'
     hint = f'in the step "{user.id}", remove "{need}" from needs{also}'
-    return _with_needs(problem, user, _others(user, need), hint)
+    return _with_needs(problem, user, _others(user, need), hint + left_over([need], user, draft))
+
+
+def left_over(names: list[str], user: DraftStep, draft: Draft) -> str:
+    """What else to remove once ``user`` no longer needs ``names``: those of them that give rows to nobody then."""
+    needed = {need for other in draft.steps if other is not user for need in other.needs}
+    steps = draft.by_id()
+    unused = [name for name in names if name in steps and name not in needed and steps[name].mode != "write"]
+    if not unused:
+        return ""
+    shown = listed(f'"{name}"' for name in unused)
+    return f", and remove the step{'s' if len(unused) > 1 else ''} {shown}, which nothing else uses"
 
 
 def named_twice(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
@@ -142,7 +153,11 @@ def named_twice(problem: Problem, step: DraftStep | None, draft: Draft) -> Probl
 
 def reader(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     """A reader has none."""
-    return replace(problem, hint='remove "needs"; to combine rows of several steps, write a transform that needs them')
+    used = step is None or step.id is None or any(step.id in other.needs for other in draft.steps)
+    also = "" if used or step is None else f', and remove the step "{step.name}", which nothing else uses'
+    also += left_over(step.needs, step, draft) if step is not None else ""
+    how = "to combine rows of several steps, write a transform that needs them"
+    return replace(problem, hint=f'remove "needs"{also}; {how}')
 
 
 def writer(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
@@ -157,9 +172,17 @@ def writer(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
             return replace(problem, hint="add a step that reads, and name it in needs")
         how = f", or another of: {listed(name for name in names if name != unused[0])}" if len(names) > 1 else ""
         return _with_needs(problem, step, unused[:1], f"add {entry('needs', unused[:1])}{how}")
+    fitting = [need for need in distinct if feeds(need, step)]
+    if len(fitting) == 1:
+        rest = left_over([need for need in distinct if need != fitting[0]], step, draft)
+        hint = f"write {entry('needs', fitting)}, whose columns fit {str(step.config.get('table'))[:60]}{rest}"
+        return _with_needs(problem, step, fitting, hint)
+    sql = union(fitting) if fitting == distinct else join(distinct, step)
+    if not sql:
+        hint = f"name one of {listed(distinct)} only; or write a transform that joins them, and name that here"
+        return replace(problem, hint=hint)
     taken = {other.id for other in draft.steps}
     name = next(name for name in ("joined", "combined", f"for_{step.index}") if name not in taken)
-    sql = " UNION ALL BY NAME ".join(f"SELECT * FROM {need}" for need in distinct)
     hint = f"name one step only; or add a transform such as the example to steps, and write needs: [{name}] here"
     example = _TRANSFORM.format(name=name, needs=", ".join(distinct), sql=sql)
     return replace(problem, hint=hint, example=example)
@@ -201,13 +224,14 @@ def unread(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
         return problem
     need = str(draft.document.at(problem.path))
     others = _others(step, need)
-    hint = f'remove "{need}" from needs, or read it in the SQL as a table: FROM {need}'
+    rest = left_over([need], step, draft)
+    hint = f'remove "{need}" from needs{rest}; or read it in the SQL as a table: FROM {need}'
     return _with_needs(problem, step, others, hint) if others else replace(problem, hint=hint)
 
 
 def both_write(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     """Another table, or one writer."""
-    return replace(problem, hint="write another table here, or remove one of the two steps")
+    return replace(problem, hint="write another table here, or remove one of the two steps, and what only it uses")
 
 
 ADVISERS = {

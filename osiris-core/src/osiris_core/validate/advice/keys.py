@@ -9,6 +9,7 @@ from typing import Any
 from osiris_core.oml.editor import yaml_flow
 from osiris_core.oml.masking import is_secret_key
 from osiris_core.problems import Problem
+from osiris_core.validate.advice.rows import merge_keys_of
 from osiris_core.validate.advice.values import (
     Choice,
     Text,
@@ -30,6 +31,7 @@ from osiris_core.validate.advice.words import (
 from osiris_core.validate.draft import Draft, DraftStep
 
 _ALLOWED = re.compile(r"must be one of (?P<values>.+?)(?:, not \".*)?$", re.DOTALL)
+_WHOLE_TABLE = re.compile(r"\s*select\s+\*\s+from\s+[\"`]?(\w+)[\"`]?\s*;?\s*", re.IGNORECASE)
 _BOUND = re.compile(r"must be (at least|at most|more than|less than) (-?[\d.]+)$")
 _BOUND_WORDS = {"at least": "or more", "at most": "or less"}
 #: Keys whose values are names that exist, so that no other text will do.
@@ -98,8 +100,7 @@ def rule(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     for names in alternatives(step):
         present = [name for name in names if name in step.config]
         if len(present) > 1:
-            rest = " or ".join(f'"{name}"' for name in present[:-1])
-            return replace(problem, hint=f'remove "{present[-1]}" (or {rest})')
+            return replace(problem, hint=_one_of(present, step))
         if not present:
             value = in_config(names[0], (names[0],), step, draft)
             choice = isinstance(value, Choice)
@@ -112,7 +113,30 @@ def rule(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     return problem
 
 
+def _one_of(present: list[str], step: DraftStep) -> str:
+    """Which of several keys that exclude each other is to go."""
+    if set(present) == {"table", "query"}:
+        table = str(step.config["table"])
+        whole = _WHOLE_TABLE.fullmatch(str(step.config["query"]))
+        if whole and whole[1].lower() == table.lower():
+            return f'remove "query": it reads all of {table[:60]}, as "table" does'
+        return 'remove "table": the query itself says what is read'
+    rest = " or ".join(f'"{name}"' for name in present[:-1])
+    return f'remove "{present[-1]}", or keep it and remove {rest}'
+
+
 # -- values ------------------------------------------------------------------------------------------------
+def unbounded(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
+    """A bound that is none was perhaps meant to be none."""
+    path = problem.path
+    if step is None or "where" not in path or not problem.hint.startswith("write a finite"):
+        return problem
+    conditions = draft.document.at(path[: path.index("where") + 1])
+    alone = isinstance(conditions, list) and len(conditions) == 1
+    what = "where" if alone else "this condition, all of {…}"
+    return replace(problem, hint=f"{problem.hint}, or remove {what}, if there is no bound")
+
+
 def wrong_type(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     """The value as the type that is wanted, or a sample of it."""
     problem = _named(problem, step)
@@ -167,6 +191,10 @@ def not_allowed(problem: Problem, step: DraftStep | None, draft: Draft) -> Probl
     """The values that are, and the likeliest of them in its line."""
     problem = _named(problem, step)
     found = _ALLOWED.search(problem.message)
+    if problem.suggestion == "merge" and step is not None and "merge_keys" not in step.config:
+        keys = merge_keys_of(step)
+        wanted = entry("merge_keys", keys) if keys else "merge_keys, a unique key of the table"
+        return replace(problem, hint=f"{problem.hint}, and wants {wanted} beside it")
     if problem.hint or found is None or not problem.path:
         return problem
     values = found["values"].split(", ")
@@ -186,6 +214,8 @@ def out_of_bounds(problem: Problem, step: DraftStep | None, draft: Draft) -> Pro
     without = f', or remove "{key}": without it {_WITHOUT[key]}' if key in _WITHOUT else ""
     if bound := _BOUND.search(problem.message):
         way = _BOUND_WORDS.get(bound[1], "")
+        if key == "limit":
+            return replace(problem, hint=f'remove "limit" for no limit, or write {bound[2]} {way}')
         hint = f"write {bound[2]} {way}" if way else f"write a number {bound[1]} {bound[2]}"
         return replace(problem, hint=hint + without, example=entry(key, _number(bound[2])) if way else "")
     if problem.path == ("name",) and not problem.hint:
@@ -243,6 +273,7 @@ def bad_id(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
 
 
 ADVISERS = {
+    "OSI-V013": unbounded,
     "OSI-V101": missing,
     "OSI-V102": unknown,
     "OSI-V103": wrong_type,

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from osiris_core.errors import OsirisError
+from osiris_core.oml.masking import is_secret_key
 from osiris_core.problems import Problem
 from osiris_core.validate.advice.words import catalog_of, choose, entry, listed
 from osiris_core.validate.contracts import contract
 from osiris_core.validate.draft import Draft, DraftStep
 
+#: Families of the packages that are released together with this one.
+_PACKAGES = frozenset({"duckdb", "mysql", "postgres", "supabase"})
 #: So many connections are asked whether they have a table.
 _MOST_ASKED = 4
 
@@ -47,8 +51,25 @@ def component(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem
         else ""
     )
     hint = f"{choose(fits or names)}{why}" if names else "osiris components list shows what there is"
-    hint = "; ".join([hint, *draft.session.plugins.complaints()])
+    hint = "; ".join([hint, *_plugin_for(step, draft), *draft.session.plugins.complaints()])
     return replace(problem, hint=hint, example=entry("component", (fits or names)[0]) if fits and family else "")
+
+
+def _plugin_for(step: DraftStep, draft: Draft) -> Iterator[str]:
+    """Where the family of an unknown component can be had, when no installed plugin offers it."""
+    family = (step.component or "").partition(".")[0].lower()
+    if (
+        not family
+        or not family.isidentifier()
+        or any(s.family == family for s in draft.session.registry.specs().values())
+    ):
+        return
+    if any(status.name == family and status.state == "disabled" for status in draft.session.plugins.statuses()):
+        yield f"the plugin {family} is installed, but OSIRIS_PLUGINS turns it off"
+    elif family in _PACKAGES:
+        yield f"{family} comes with: pip install osiris-{family}"
+    else:
+        yield f"no plugin for {family[:60]} is known"
 
 
 def mode(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
@@ -105,12 +126,28 @@ def override(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     if step is None or step.spec is None or step.mode is None:
         return problem
     name = problem.path[-1]
-    others = [alias for alias in aliases_for(step, draft)[0] if alias != step.connection]
-    ready = f", such as {listed(others)}" if others else ""
+    value = step.config.get(str(name))
+    here = {alias: _field(alias, str(name), draft) for alias in aliases_for(step, draft)[0]}
+    same = [alias for alias, there in here.items() if there is not None and there == value]
+    if same:
+        written = entry("connection", same[0])
+        return replace(problem, hint=f'remove "{name}", and write {written}, whose {name} this is')
+    known = [f"{alias} has {there}" for alias, there in here.items() if isinstance(there, str | int)]
+    ready = f" ({listed(known)})" if known else ""
     allowed = sorted(contract(step.spec, step.mode).overrides)
     may = f"; a step may set {listed(allowed)}" if allowed else ""
-    hint = f'remove "{name}"; for another {name}, name another connection of osiris_connections.yaml{ready}{may}'
+    hint = f'remove "{name}"; for another {name}, add a connection to osiris_connections.yaml and name it{ready}{may}'
     return replace(problem, hint=hint)
+
+
+def _field(alias: str, name: str, draft: Draft) -> object:
+    """What the connection has for the field ``name``; nothing of a secret."""
+    if is_secret_key(name):
+        return None
+    try:
+        return draft.session.connections.identity(alias.removeprefix("@")).get(name)
+    except OsirisError:  # a broken connection has a problem of its own
+        return None
 
 
 ADVISERS = {

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from osiris_core.catalog.model import Column, Table
 from osiris_core.oml.editor import yaml_flow
+from osiris_core.oml.masking import is_secret_key
 from osiris_core.problems import Problem
 from osiris_core.validate.advice.words import (
     choose,
@@ -17,7 +18,9 @@ from osiris_core.validate.advice.words import (
     sample_for,
     table_names,
     table_of,
+    tables_read,
 )
+from osiris_core.validate.contracts import contract
 from osiris_core.validate.draft import Draft, DraftStep
 from osiris_core.validate.relations import Relation
 from osiris_core.validate.settings import setting
@@ -274,9 +277,15 @@ def _named(problem: Problem, names: Sequence[str]) -> str:
 
 def no_table(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     """The tables that exist, when none is near."""
-    if step is None or problem.hint.startswith("did you mean"):
+    if step is None:
         return problem
-    names = nearest(draft.document.at(problem.path), table_names(step))
+    if problem.suggestion is not None and step.mode == "write" and problem.suggestion in tables_read(step, draft):
+        problem = replace(
+            problem, suggestion=None, hint=problem.hint.partition("; ")[2]
+        )  # rows written to where they are read from
+    if problem.hint.startswith("did you mean"):
+        return problem
+    names = nearest(draft.document.at(problem.path), table_names(step, draft))
     creates = "; create: if_missing makes a new table" if "create: if_missing" in problem.hint else ""
     if not names:
         return problem
@@ -300,14 +309,23 @@ def _all(step: DraftStep) -> list[str]:
 
 
 def view(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
-    """The tables that take the rows."""
-    if step is None or step.catalog is None:
+    """A new table; where the component makes none, a table that takes the rows and that this pipeline does not read."""
+    from osiris_core.validate.advice.whole import free_name
+
+    if step is None or step.catalog is None or step.spec is None:
         return problem
+    names = [table.name for table in step.catalog.tables]
+    name = free_name(str(step.config["table"]), names)
+    if "create" in contract(step.spec, "write").fields:
+        config = {**step.raw, "table": name, "create": "if_missing"}
+        hint = f"write a new table: {entry('table', name)}, create: if_missing"
+        safe = not any(is_secret_key(key) for key in config)
+        return replace(problem, hint=hint, example=entry("config", config) if safe else "")
+    read = tables_read(step, draft)
     rows = _rows_of(step)
-    tables = [table for table in step.catalog.tables if table.kind != "view"]
+    tables = [table for table in step.catalog.tables if table.kind != "view" and table.name not in read]
     fitting = [t.name for t in tables if rows.complete and all(t.column(name) for name in rows.names())]
-    names = fitting or [table.name for table in tables]
-    return replace(problem, hint=choose(names), example=_named(problem, names)) if names else problem
+    return replace(problem, hint=choose(fitting), example=_named(problem, fitting)) if fitting else problem
 
 
 def _quoted(message: str, which: int) -> str:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from osiris_core.oml.editor import yaml_flow
+from osiris_core.oml.masking import holds_credentials
 from osiris_core.problems import Problem
 from osiris_core.validate.advice.rows import reading_more, wanted_columns
-from osiris_core.validate.advice.words import choose, entry, table_of
+from osiris_core.validate.advice.words import catalog_of, choose, entry, table_of
 from osiris_core.validate.draft import Draft, DraftStep
 
 _TABLE = re.compile(r"\b(?:from|into|update|table|join)\s+([A-Za-z_]\w*)", re.IGNORECASE)
 _LOCK = re.compile(r"\bfor\s+(update|share|no\s+key\s+update|key\s+share)\b[^;)]*", re.IGNORECASE)
+#: What stands between two branches of a query.
+_JOINT = re.compile(r"\b(?:union|except|intersect)\b(?:\s+(?:all|distinct))?(?:\s+by\s+name)?", re.IGNORECASE)
 _INTO = re.compile(r"\binto\s+[\w.\"]+", re.IGNORECASE)
 _FILE = """\
 - id: {name}
   component: file.table
   mode: read
   connection: "@{alias}"
-  config: {{table: orders.csv}}"""
+  config: {{table: {table}}}"""
 
 
 def _text(problem: Problem, draft: Draft) -> str:
@@ -62,14 +66,49 @@ def two_statements(problem: Problem, step: DraftStep | None, draft: Draft) -> Pr
 
 def forbidden(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     """Files are read by steps of their own; everything else goes."""
+    cut = _cut(problem, draft)
     if not re.search(r"\bread_\w+|\bfile\b|_scan\b|glob\b", problem.message) or step is None:
-        return problem if problem.hint else replace(problem, hint="remove what calls it from the SQL")
+        return problem if problem.hint else replace(problem, hint=f"remove {cut or 'what calls it from the SQL'}")
     connections = draft.session.connections
     files = [alias for alias in connections.aliases() if connections.family(alias) == "file"]
     taken = {other.id for other in draft.steps}
     name = next(name for name in ("from_file", "rows_of_file", f"file_{step.index}") if name not in taken)
-    hint = f"remove it; to read a file, add a step such as the example, name it in needs, and write FROM {name}"
-    return replace(problem, hint=hint, example=_FILE.format(name=name, alias=files[0] if files else "files"))
+    catalog = catalog_of(files[0], "file.table", draft) if files else None
+    tables = [table.name for table in catalog.tables] if catalog is not None else []
+    text = _text(problem, draft)
+    mentioned = [table for table in tables if table.rpartition("/")[2] in text]
+    hint = f"remove {cut or 'what reads it from the SQL'}; files are read by a step of file.table"
+    where = f"@{files[0]}" if files else "a connection of file"
+    if not tables:
+        return replace(problem, hint=f"{hint}, and only those below the directory of {where}", example="")
+    hint = f"{hint}, such as the example: add it, name it in needs, and write FROM {name}"
+    table = yaml_flow((mentioned or tables)[0])
+    return replace(problem, hint=hint, example=_FILE.format(name=name, alias=files[0], table=table))
+
+
+def _cut(problem: Problem, draft: Draft) -> str:
+    """The piece of SQL in quotes that must go so that the rest is SQL: the branch of a UNION, or nothing known."""
+    text = _text(problem, draft)
+    called = re.search(r"the function (\w+)", problem.message)
+    found = re.search(rf"\b{called[1]}\s*\(", text, re.IGNORECASE) if called else None
+    if found is None:
+        return ""
+    joints = [joint for joint in _JOINT.finditer(text) if _depth(text, joint.start()) == 0]
+    before = [joint for joint in joints if joint.start() < found.start()]
+    after = [joint for joint in joints if joint.start() > found.start()]
+    if not joints or _depth(text, found.start()) != 0:
+        return ""
+    end = after[0].start() if after else len(text)
+    piece = text[before[-1].start() : end] if before else text[: after[0].end()]
+    piece = " ".join(piece.split()).rstrip(" ;")
+    plain = len(piece) <= 200 and not re.search(r"--|/\*", piece) and not holds_credentials(piece)
+    return f'"{piece}"' if plain else ""
+
+
+def _depth(text: str, at: int) -> int:
+    """In how many parentheses the place lies; texts in quotes are left out."""
+    outside = re.sub(r"'[^']*'|\"[^\"]*\"", "", text[:at])
+    return outside.count("(") - outside.count(")")
 
 
 def condition(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:

@@ -93,7 +93,7 @@ def _comparable(names: list[str], path: tuple[Any, ...], step: DraftStep) -> lis
 def names_for(key: str, step: DraftStep, draft: Draft) -> list[str]:
     """Names that exist and that ``key`` of a config may hold."""
     if key == "table":
-        return table_names(step)
+        return table_names(step, draft)
     if key in ("columns", "column", "cursor", "merge_keys"):
         return rows.column_names(step, key, draft)
     return []

@@ -75,13 +75,28 @@ def table_of(step: DraftStep) -> Table | None:
     return step.catalog.table(name) if step.catalog is not None and isinstance(name, str) else None
 
 
-def table_names(step: DraftStep | None) -> list[str]:
-    """Tables that the step may name (a writer's are no views), first those with its columns and its own name."""
+def tables_read(step: DraftStep, draft: Draft) -> set[str]:
+    """Tables behind the step's connection that the pipeline reads: to write them would feed them to themselves."""
+    found: set[str] = set()
+    for other in draft.steps:
+        if other.mode == "read" and other.connection == step.connection:
+            found.add(str(other.config.get("table", "")))
+            found |= {table.name for select in other.selects.values() for table in select.tables()}
+    return found - {""}
+
+
+def table_names(step: DraftStep | None, draft: Draft) -> list[str]:
+    """Tables that the step may name, first those with its columns and its own name.
+
+    A writer's are no views, and none that the pipeline reads.
+    """
     if step is None or step.catalog is None:
         return []
     columns = step.config.get("columns")
     wanted = [str(name) for name in columns] if isinstance(columns, list) else []
-    tables = [table for table in step.catalog.tables if step.mode != "write" or table.kind != "view"]
+    writes = step.mode == "write"
+    read = tables_read(step, draft) if writes else set()
+    tables = [t for t in step.catalog.tables if not writes or (t.kind != "view" and t.name not in read)]
     tables.sort(key=lambda table: (not all(table.column(name) for name in wanted), table.name != step.id, table.kind))
     return [table.name for table in tables]
 
