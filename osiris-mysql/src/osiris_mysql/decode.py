@@ -9,7 +9,7 @@ through a Python object.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -100,7 +100,7 @@ def _take(values: Values, storage: pa.DataType) -> pa.Array:
     laid_over = pa.Array.from_buffers(
         storage, max(0, 2 * count - 1), [None, pa.py_buffer(offsets), pa.py_buffer(values.memory)]
     )
-    return laid_over.take(pa.array(np.arange(0, 2 * count, 2, dtype=np.int32), mask=values.null))
+    return laid_over.take(_fixed(values, pa.int32(), np.arange(0, 2 * count, 2, dtype=np.int32)))
 
 
 # -- decoders, by kind ------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def _bit(values: Values, kind: MySQLType) -> pa.Array:
     return text if values.null is None else pc.if_else(pa.array(values.null), pa.scalar(None, pa.string()), text)
 
 
-def _fixed(values: Values, storage: pa.DataType, numbers: NDArray[np.int64]) -> pa.Array:
+def _fixed(values: Values, storage: pa.DataType, numbers: NDArray[Any]) -> pa.Array:
     """An array over fixed-width ``numbers`` with the NULLs of ``values``."""
     valid = None
     if values.null is not None:

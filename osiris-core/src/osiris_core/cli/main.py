@@ -45,10 +45,17 @@ COLLECT_AFTER = 50_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the process's exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if argv is None:  # called as a program, so the process is ours
-        gc.set_threshold(COLLECT_AFTER)
+    """Run one command; returns the process's exit code. Without ``argv`` the process is ours, and ends afterwards."""
+    if argv is not None:
+        return _command(list(argv))
+    gc.set_threshold(COLLECT_AFTER)
+    try:
+        return _command(sys.argv[1:])
+    finally:
+        gc.freeze()  # or the interpreter would look through everything once more while it ends
+
+
+def _command(arguments: list[str]) -> int:
     _terminate_politely()
     try:
         code = _dispatch(arguments)
