@@ -124,7 +124,7 @@ def test_no_table_to_write_is_one_that_the_pipeline_reads(shop: Any) -> None:
     assert "orders" not in problem.hint.replace("ordrs", "")
 
 
-def test_steps_of_unlike_columns_are_joined_for_a_target(shop: Any) -> None:
+def test_of_two_steps_the_one_that_fits_the_target_is_named(shop: Any) -> None:
     text = HEAD + READER.replace("[id, customer_id, total]", "[id, customer_id]")
     text += (
         '  - {id: customers, component: duckdb.table, mode: read, connection: "@shop", config: {table: customers}}\n'
