@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from osiris_core.catalog.store import Catalogs
@@ -124,16 +125,44 @@ def test_no_table_to_write_is_one_that_the_pipeline_reads(shop: Any) -> None:
     assert "orders" not in problem.hint.replace("ordrs", "")
 
 
+CUSTOMERS = '  - {id: customers, component: duckdb.table, mode: read, connection: "@shop", config: {table: customers}}\n'
+BOTH = f"  - {{{WRITER.replace('[orders]', '[orders, customers]')}, config: {{table: order_copy, {MERGE}: [id]}}}}\n"
+
+
 def test_of_two_steps_the_one_that_fits_the_target_is_named(shop: Any) -> None:
-    text = HEAD + READER.replace("[id, customer_id, total]", "[id, customer_id]")
-    text += (
-        '  - {id: customers, component: duckdb.table, mode: read, connection: "@shop", config: {table: customers}}\n'
-    )
-    text += f"  - {{{WRITER.replace('[orders]', '[orders, customers]')}, "
-    text += "config: {table: order_copy, write_mode: merge, merge_keys: [id]}}\n"
-    problem = next(problem for problem in shop.check(text).problems if problem.code == "OSI-V118")
+    [problem] = shop.check(HEAD + READER + CUSTOMERS + BOTH).problems
+    assert problem.code == "OSI-V118"
     assert "write needs: [orders], whose columns fit order_copy" in problem.hint
     assert 'remove the step "customers", which nothing else uses' in problem.hint
+
+
+def test_two_steps_that_do_not_fit_the_target_are_joined(shop: Any) -> None:
+    text = HEAD + READER.replace("total]", "note]") + CUSTOMERS + BOTH
+    [problem] = shop.check(text).problems
+    assert "JOIN customers ON orders.customer_id = customers.id" in problem.example
+    mended = new_step(problem, load(text))
+    assert mended is not None
+    assert shop.check(mended).problems == []
+
+
+def test_two_steps_that_nothing_joins_get_no_made_up_sql(shop: Any) -> None:
+    [problem] = shop.check(HEAD + READER.replace("[id, customer_id, total]", "[note]") + CUSTOMERS + BOTH).problems
+    assert (problem.code, problem.example) == ("OSI-V118", "")
+
+
+def test_many_aliases_are_one_problem(shop: Any) -> None:
+    text = HEAD + READER.replace("[id, customer_id, total]", "&a [id, total]")
+    text += "".join(READER.replace("id: orders", f"id: o{n}").replace("[id, customer_id, total]", "*a") for n in "123")
+    found = [problem for problem in shop.check(text).problems if problem.code == "OSI-V007"]
+    assert [problem.message for problem in found] == ["anchors (&name) are not allowed, here and in 3 more places"]
+
+
+def test_a_skeleton_overwrites_no_table(own_shop: Any) -> None:
+    with duckdb.connect(str(own_shop.root / "shop.duckdb")) as database:
+        database.execute("CREATE TABLE orders_copied (id BIGINT)")
+    [problem] = own_shop.check("orders\n").problems
+    assert "name: orders\n" in problem.example
+    assert "orders_copied_2" in problem.example
 
 
 def test_what_was_not_checked_is_told(shop: Any) -> None:

@@ -46,16 +46,9 @@ COLLECT_AFTER = 50_000
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the process's exit code. Without ``argv`` the process is ours, and ends afterwards."""
-    if argv is not None:
-        return _command(list(argv))
-    gc.set_threshold(COLLECT_AFTER)
-    try:
-        return _command(sys.argv[1:])
-    finally:
-        gc.freeze()  # or the interpreter would look through everything once more while it ends
-
-
-def _command(arguments: list[str]) -> int:
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        gc.set_threshold(COLLECT_AFTER)
     _terminate_politely()
     try:
         code = _dispatch(arguments)
