@@ -125,7 +125,9 @@ def test_no_table_to_write_is_one_that_the_pipeline_reads(shop: Any) -> None:
     assert "orders" not in problem.hint.replace("ordrs", "")
 
 
-CUSTOMERS = '  - {id: customers, component: duckdb.table, mode: read, connection: "@shop", config: {table: customers}}\n'
+CUSTOMERS = (
+    '  - {id: customers, component: duckdb.table, mode: read, connection: "@shop", config: {table: customers}}\n'
+)
 BOTH = f"  - {{{WRITER.replace('[orders]', '[orders, customers]')}, config: {{table: order_copy, {MERGE}: [id]}}}}\n"
 
 
