@@ -341,15 +341,17 @@ def _read(terminal: int, deadline: float) -> bytes:
         return b""
 
 
-@pytest.mark.parametrize(("request_text", "offered"), [("append orders to lake", 1), ("the sum of id per status", 2)])
-def test_sql_is_offered_only_where_no_move_can_say_it(
-    write: Callable[..., Any], request_text: str, offered: int
+@pytest.mark.parametrize(
+    ("request_text", "offered"), [("append orders to lake", "moves"), ("the sum of id per status", "sql")]
+)
+def test_sql_is_offered_where_no_move_can_say_it_and_moves_elsewhere(
+    write: Callable[..., Any], request_text: str, offered: str
 ) -> None:
     with vendor_double([form()]) as double:
         write(double, request_text)
     body = double.bodies[0]
     branches = body["response_format"]["json_schema"]["schema"]["properties"]["answer"]["anyOf"]
-    assert len([branch for branch in branches if "cannot" not in branch["properties"]]) == offered
+    assert [set(branch["properties"]) for branch in branches] == [{"cannot", "question"}, {offered}]
     assert ('{"sql"' in body["messages"][0]["content"]) == (offered == 2)
 
 

@@ -146,7 +146,6 @@ def test_what_cannot_be_is_refused_whatever_the_model_answered(request_text: str
     [
         "append the new stuff to lake",
         "append only the important orders to lake",
-        "append orders and customers to lake",
         "append orders marked 'gift wrap' to lake",
         "append orders above 300 to lake",
         "append the sum of total per status from orders to lake",
@@ -210,3 +209,57 @@ def test_two_tables_are_not_written_into_one() -> None:
     moves = (MOVE, replace(MOVE, source="customers", table="customers"))
     found = ground(Form("", moves), "append orders and customers to lake as table both", VIEW, NOW)
     assert "two into one" in found.question
+
+
+def where(result: Grounded) -> list[tuple[str, str]]:
+    return [(condition.op, condition.value) for condition in only_move(result).where]
+
+
+def test_a_month_without_since_ends_with_the_month() -> None:
+    open_ended = (Condition("placed_at", "=", "since:2026-02-01"),)
+    result = grounded("append the orders placed_at in February 2026 to lake", where=open_ended)
+    assert where(result) == [(">=", "2026-02-01 00:00:00+00:00"), ("<", "2026-03-01 00:00:00+00:00")]
+    assert any("2026-02" in note for note in result.notes)
+    since = grounded("append the orders placed_at since February 2026 to lake", where=open_ended)
+    assert where(since) == [(">=", "2026-02-01 00:00:00+00:00")]
+    no_month = (Condition("placed_at", "=", "since:2026-02-10"),)
+    assert grounded("append the orders of 10 2 2026 by placed_at to lake", where=no_month).question
+
+
+def test_two_months_with_both_sides_are_a_span_though_the_form_lost_its_end() -> None:
+    open_ended = (Condition("placed_at", "=", "since:2026-01-01"),)
+    result = grounded("append orders placed_at from January until March 2026 to lake", where=open_ended)
+    assert where(result) == [(">=", "2026-01-01 00:00:00+00:00"), ("<", "2026-04-01 00:00:00+00:00")]
+    assert grounded("append orders placed_at in January, March 2026 to lake", where=open_ended).answer is None
+
+
+def test_an_incremental_read_gets_no_time_that_nobody_named() -> None:
+    invented = (Condition("placed_at", "=", "since:2026-01-01"),)
+    result = grounded("incrementally append the orders to lake", where=invented, incremental=True)
+    assert where(result) == []
+    assert any("incremental" in note for note in result.notes)
+    named = grounded("incrementally append the orders since January 2026 to lake", where=invented, incremental=True)
+    assert where(named) == [(">=", "2026-01-01 00:00:00+00:00")]
+
+
+def test_tables_named_in_one_breath_are_all_copied_and_told() -> None:
+    result = grounded("replace orders and customers in lake", mode="replace")
+    assert isinstance(result.answer, tuple)
+    assert [(move.source, move.table) for move in result.answer] == [("orders", "orders"), ("customers", "customers")]
+    assert any("customers" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    "request_text", ["append orders but not customers to lake", "append only orders, customers to lake"]
+)
+def test_tables_that_a_request_restricts_are_asked_about(request_text: str) -> None:
+    assert grounded(request_text).answer is None
+
+
+def test_a_name_for_what_a_query_computes_is_no_unknown_name() -> None:
+    form = SqlMove(
+        ("orders",), "SELECT status, SUM(total) AS total_sum FROM orders GROUP BY status", "lake", "s", "append"
+    )
+    request = "from orders compute the sum of total per status, call it total_sum, append to lake table s"
+    assert ground(Form("", form), request, VIEW, NOW).answer is not None
+    assert ground(Form("", form), "append to lake the sum of total per total_sum of orders", VIEW, NOW).refusal

@@ -181,12 +181,14 @@ class Author:
 
 
 def _offered(view: View, request: str) -> View:
-    """What the model may answer with: SQL only where the request joins or computes, and so no move can say it.
+    """What the model may answer with: SQL where the request joins or computes, which no copy can say; else copies.
 
-    Offered always, a small model writes SQL for plain copies. There are two prompts and schemas per catalogue then,
-    each byte-stable.
+    Offered both, a small model writes SQL for plain copies and copies for sums. There are two prompts and schemas per
+    catalogue, each byte-stable.
     """
-    return view if words.says(words.fold(request), words.JOINING) else replace(view, transform=None)
+    if view.transform and words.says(words.fold(request), words.JOINING):
+        return replace(view, copies=False)
+    return replace(view, transform=None)
 
 
 def _counted(outcome: Authored, attempts: int, usage: Usage, trail: Trail) -> Authored:

@@ -10,24 +10,31 @@ You turn a request for copying data into a small form. Code checks the form and 
 - Use only the connections, tables and columns listed below. Copy their names letter by letter.
 - "asked": the words of the request that name what to read.
 - If something asked for does not exist or is not copying, answer {"cannot": reason, "question": what you need to know}.
-- "columns": [] means all. "where": only conditions the request states. "keys": [] means the primary key.
 - "mode": append adds rows, merge updates by key, replace makes the target equal to the source.
+"""
+
+COPY_RULES = """\
+- "columns": [] means all. "where": only conditions the request states. "keys": [] means the primary key.
 - Values are text. Times may be: today, yesterday, last_week, last_month, this_year, last_7_days, 2026-03, \
 since:2026-01-01, 2026-01..2026-03; put them in "value" with op "=".
 - "incremental": true only if the request says so. "renames": only if the request renames a column.
 """
 
-SQL_RULE = """\
-- Use {"sql": ...} only for joins, sums or computed columns. "inputs" are the tables, the query reads them by name.
+SQL_RULES = """\
+- "query" is one SELECT that gives exactly the columns asked for, under the names asked for. It reads the tables in \
+"inputs" by their bare names. "keys" are for merge only.
 """
 
-#: The refusal comes first: without it, impossible requests get valid and wrong plans. The last one is worded like the
-#: refused one: without it, a small model takes the words for the reason.
-EXAMPLES = """\
+#: The refusal comes first: without it, impossible requests get valid and wrong plans.
+REFUSAL_EXAMPLE = """\
 Examples (for other databases):
 Request: copy the payroll table to archive
 {"asked": "payroll table", "answer": \
 {"cannot": "missing_table", "question": "There is no table payroll; which table do you mean?"}}
+"""
+
+#: The last one is worded like the refused one: without it, a small model takes the words for the reason.
+COPY_EXAMPLES = """\
 Request: merge the visits of country NL since March 2026 into archive
 {"asked": "visits", "answer": {"moves": [{"from": "visits", "columns": [], \
 "where": [{"column": "country", "op": "=", "value": "NL"}, \
@@ -36,6 +43,13 @@ Request: merge the visits of country NL since March 2026 into archive
 Request: append the rooms table from hotel to archive
 {"asked": "rooms table", "answer": {"moves": [{"from": "rooms", "columns": [], "where": [], "renames": [], \
 "incremental": false, "to": "archive", "table": "rooms", "mode": "append", "keys": []}]}}
+"""
+
+SQL_EXAMPLES = """\
+Request: replace the archive table room_nights by the sum of nights per room number, called total_nights
+{"asked": "nights per room number", "answer": {"sql": {"inputs": ["stays", "rooms"], \
+"query": "SELECT r.number, SUM(s.nights) AS total_nights FROM stays s JOIN rooms r ON r.id = s.room_id \
+GROUP BY r.number", "to": "archive", "table": "room_nights", "mode": "replace", "keys": []}}}
 """
 
 
@@ -52,8 +66,9 @@ def names_messages(names: str, request: str) -> list[Message]:
 
 def system_message(view: View, tables: Shortlist, *, comments: bool = False) -> Message:
     """The stable part: equal bytes for equal catalogues, so that a provider's cache holds it."""
-    rules = RULES + (SQL_RULE if view.transform else "")
-    text = f"{rules}\n{EXAMPLES}\nConnections and tables:\n{brief(view, only=set(tables.chosen), comments=comments)}"
+    rules = RULES + (COPY_RULES if view.copies else "") + (SQL_RULES if view.transform else "")
+    examples = REFUSAL_EXAMPLE + (COPY_EXAMPLES if view.copies else "") + (SQL_EXAMPLES if view.transform else "")
+    text = f"{rules}\n{examples}\nConnections and tables:\n{brief(view, only=set(tables.chosen), comments=comments)}"
     return Message("system", text)
 
 

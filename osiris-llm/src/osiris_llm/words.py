@@ -46,9 +46,11 @@ NEGATION = _words(
 )
 #: A column gets another name.
 RENAMING = _words(
-    "renam|call |called| as |prejmen|nazv|jako |umbenen|nenn|als |renombr|llam|como |renomm|appel|comme|"
+    "renam|call |called|as |prejmen|nazv|jako |umbenen|nenn|als |renombr|llam|como |renomm|appel|comme|"
     "renome|chame|名前を|という名前|改名"
 )
+#: Before the name of something to be made.
+MAKING = _words("table |named|name it|as |into |to |=|tabulk|tabelle|tabla|tabela|table|comme ")
 #: Before the columns that rows are matched by.
 MATCHING = _words("on|by|key|keys|podle|nach|uber|por|par|sur|using")
 #: A value is not there, or is.
@@ -61,7 +63,9 @@ PRESENCE = _words(
     "haben|rellen|tienen|rempli|renseign|preenchid|ある"
 )
 #: Sides of a time.
-BEFORE = _words("before|until|up to|older|pred |starsi|vor |bis |antes|hasta|avant|jusqu|ate |以前|まで")
+BEFORE = _words(
+    "before|until|through|up to|to the end|older|pred |do konce|starsi|vor |bis |antes|hasta|avant|jusqu|ate |以前|まで"
+)
 SINCE = _words(
     "since|after|from |starting|newer|od |po |seit|nach |ab |desde|despues|depuis|apres|a partir|depois|以降|から"
 )

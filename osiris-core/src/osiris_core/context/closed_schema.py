@@ -25,26 +25,11 @@ def closed_schema(view: View, closure: Closure = "full") -> dict[str, Any]:
     column = _enum(view.columns) if closure == "full" else text
     target = _enum(view.targets) if closure != "open" else text
     modes = sorted({mode for source in view.sources for mode in source.write_modes}) or ["append"]
-    branches = [
-        _object(cannot={"type": "string", "enum": list(CANNOT)}, question=_text(200)),
-        _object(moves=_array(_ref("move"), 8)),
-    ]
-    definitions: dict[str, Any] = {"table": table, "column": column, "target": target}
-    definitions["condition"] = _object(
-        column=_ref("column"), op={"type": "string", "enum": list(OPERATORS)}, value=_text(200)
-    )
-    definitions["rename"] = _object(column=_ref("column"), to=_text(64))
-    definitions["move"] = _object(
-        **{"from": _ref("table")},
-        columns=_array(_ref("column"), 64),
-        where=_array(_ref("condition"), 8),
-        renames=_array(_ref("rename"), 16),
-        incremental={"type": "boolean"},
-        to=_ref("target"),
-        table=_text(64),
-        mode={"type": "string", "enum": modes},
-        keys=_array(_ref("column"), 8),
-    )
+    branches = [_object(cannot={"type": "string", "enum": list(CANNOT)}, question=_text(200))]
+    definitions: dict[str, Any] = {"table": table, "target": target}
+    if view.copies:
+        branches.append(_object(moves=_array(_ref("move"), 8)))
+        definitions |= _move_definitions(column, modes)
     if view.transform:
         branches.append(_object(sql=_ref("sql")))
         definitions["sql"] = _object(
@@ -57,6 +42,23 @@ def closed_schema(view: View, closure: Closure = "full") -> dict[str, Any]:
         )
     schema = _object(asked=_text(120), answer={"anyOf": branches})
     return {**schema, "$defs": definitions}
+
+
+def _move_definitions(column: dict[str, Any], modes: list[str]) -> dict[str, Any]:
+    condition = _object(column=_ref("column"), op={"type": "string", "enum": list(OPERATORS)}, value=_text(200))
+    move = _object(
+        **{"from": _ref("table")},
+        columns=_array(_ref("column"), 64),
+        where=_array(_ref("condition"), 8),
+        renames=_array(_ref("rename"), 16),
+        incremental={"type": "boolean"},
+        to=_ref("target"),
+        table=_text(64),
+        mode={"type": "string", "enum": modes},
+        keys=_array(_ref("column"), 8),
+    )
+    rename = _object(column=_ref("column"), to=_text(64))
+    return {"column": column, "condition": condition, "rename": rename, "move": move}
 
 
 def enum_sizes(view: View) -> tuple[int, int]:

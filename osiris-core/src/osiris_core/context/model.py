@@ -65,6 +65,8 @@ class View:
     hints: tuple[ContextSection, ...] = ()
     #: The transform component that can express renames and SQL, when one is installed.
     transform: str | None = None
+    #: Whether plain copies are offered; not where only SQL can say what is asked for.
+    copies: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property

@@ -14,6 +14,7 @@ from osiris_llm import words
 from osiris_llm.grounding.columns import ground_columns
 from osiris_llm.grounding.filters import ground_filters
 from osiris_llm.grounding.reading import AskError, Reading, RefuseError, listed
+from osiris_llm.grounding.several import forgotten_copies
 from osiris_llm.grounding.source import ground_source
 from osiris_llm.grounding.target import ground_target
 from osiris_llm.grounding.whole import check_whole
@@ -42,6 +43,7 @@ def ground(form: Form, request: str, view: View, now: datetime) -> Grounded:
         if isinstance(form.answer, SqlMove):
             return Grounded(_ground_sql(form.answer, reading.mentions, view, reading.notes), tuple(reading.notes))
         moves = tuple(_grounded(move, reading) for move in form.answer)
+        moves += tuple(_grounded(move, reading) for move in forgotten_copies(moves, reading))
         check_whole(moves, reading.mentions, view)
         return Grounded(moves, tuple(dict.fromkeys(reading.notes)))
     except AskError as question:
@@ -81,26 +83,10 @@ def _refuse_what_cannot_be(mentions: Mentions, view: View) -> None:
 
 
 def _introduced(word: str, mentions: Mentions) -> bool:
-    """Whether the request introduces ``word`` as a name to be made: "as table X", "called X", "to X"."""
-    before = mentions.folded.split(f" {words.fold(word).strip()}")[0][-24:]
-    cues = (
-        "table ",
-        "called ",
-        "named ",
-        "as ",
-        "into ",
-        "to ",
-        "=",
-        "tabulk",
-        "jako ",
-        "tabelle ",
-        "als ",
-        "tabla ",
-        "como ",
-        "tabela ",
-        "comme ",
-    )
-    return any(cue in f"{before} " for cue in cues) and not word.startswith("@")
+    """Whether the request introduces ``word`` as a name to be made: "as table X", "call it X", "to X"."""
+    before = mentions.folded.split(f" {words.fold(word).strip()}")[0][-24:] + " "
+    announced = words.says(before, words.MAKING) or words.says(before, words.RENAMING)
+    return announced and not word.startswith("@")
 
 
 def _ground_sql(form: SqlMove, mentions: Mentions, view: View, notes: list[str]) -> SqlMove:

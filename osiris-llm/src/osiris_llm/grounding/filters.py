@@ -37,7 +37,15 @@ def _grounded(condition: Condition, column: Column, move: Move, reading: Reading
         reading.note(f"dropped the condition on {column.name}: it compares with nothing")
         return []
     if column.arrow.startswith(("date", "timestamp")) and (interval := dates.resolve(value, reading.now)):
+        if move.incremental and not _names_a_time(reading):
+            reading.note(f"dropped the condition on {column.name}: an incremental read knows where it goes on")
+            return []
+        span = _months_said(interval, reading)
+        if span is not None:
+            reading.note(f"{column.name} within {span}, as the request says")
+            condition, interval = replace(condition, op="=", value=span), dates.resolve(span, reading.now) or interval
         _time_is_asked_for(condition, reading)
+        interval = _both_sides(condition, interval, reading)
         return _bounds(condition, interval, reading, as_date=column.arrow.startswith("date"))
     if column.arrow == "bool":
         return [_truth(condition, reading)]
@@ -101,6 +109,11 @@ def _value_is_asked_for(condition: Condition, value: str, reading: Reading) -> N
     raise AskError(f'Should {condition.column} be {condition.op} "{value}"? The request does not say so.')
 
 
+def _names_a_time(reading: Reading) -> bool:
+    entries = (*words.DATES.values(), *words.MONTHS)
+    return bool(reading.mentions.numbers) or any(words.says(reading.mentions.folded, names) for names in entries)
+
+
 def _time_is_asked_for(condition: Condition, reading: Reading) -> None:
     """The expression's words, or every number of it, must be in the request; a month may be named."""
     folded, value = reading.mentions.folded, condition.value.strip().lower()
@@ -115,6 +128,34 @@ def _time_is_asked_for(condition: Condition, reading: Reading) -> None:
     if entries is None and numbers and numbers <= spoken | edges and months <= numbers:
         return
     raise AskError(f'Which time is meant for {condition.column}? "{condition.value}" is not in the request.')
+
+
+def _months_said(interval: dates.Interval, reading: Reading) -> str | None:
+    """The span of two named months, "from January to March 2026", of which the form took only the beginning."""
+    folded = reading.mentions.folded
+    named = [number for number, names in enumerate(words.MONTHS, 1) if words.says(folded, names)]
+    both_sides = words.says(folded, words.SINCE) and words.says(folded, words.BEFORE)
+    start = interval.start
+    if len(named) != 2 or not both_sides or start is None or (start.month, start.day) != (named[0], 1):
+        return None
+    return f"{start.year:04}-{named[0]:02}..{start.year:04}-{named[1]:02}"
+
+
+def _both_sides(condition: Condition, interval: dates.Interval, reading: Reading) -> dates.Interval:
+    """The interval with both ends unless the request's words leave one open: "in February" ends with February."""
+    folded = reading.mentions.folded
+    if interval.end is not None or interval.start is None or words.says(folded, words.SINCE):
+        return interval
+    if any(words.says(folded, entries) for direction, entries in words.COMPARISONS.items() if ">" in direction):
+        return interval
+    named = [number for number, names in enumerate(words.MONTHS, 1) if words.says(folded, names)]
+    start = interval.start
+    if named == [start.month] and (start.day, start.hour, start.minute) == (1, 0, 0):
+        whole = dates.resolve(f"{start.year:04}-{start.month:02}", reading.now)
+        if whole is not None:
+            reading.note(f"{condition.column} within {start.year}-{start.month:02}, as the request names no open end")
+            return whole
+    raise AskError(f'Until when should {condition.column} reach? The request does not say "since".')
 
 
 def _bounds(condition: Condition, interval: dates.Interval, reading: Reading, *, as_date: bool) -> Iterable[Condition]:
