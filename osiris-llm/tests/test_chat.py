@@ -352,7 +352,7 @@ def test_sql_is_offered_where_no_move_can_say_it_and_moves_elsewhere(
     body = double.bodies[0]
     branches = body["response_format"]["json_schema"]["schema"]["properties"]["answer"]["anyOf"]
     assert [set(branch["properties"]) for branch in branches] == [{"cannot", "question"}, {offered}]
-    assert ('{"sql"' in body["messages"][0]["content"]) == (offered == 2)
+    assert ('{"sql"' in body["messages"][0]["content"]) == (offered == "sql")
 
 
 def test_beyond_one_prompt_the_model_picks_names_first_and_the_user_is_told(
