@@ -15,7 +15,17 @@ from typing import Any, Literal
 
 from osiris_core.errors import InvalidInputError, PluginError
 
-__all__ = ["ColumnRef", "ParamStyle", "Select", "SqlError", "TableRef", "bind", "check_condition", "parse_select"]
+__all__ = [
+    "ColumnRef",
+    "Output",
+    "ParamStyle",
+    "Select",
+    "SqlError",
+    "TableRef",
+    "bind",
+    "check_condition",
+    "parse_select",
+]
 
 ParamStyle = Literal["pyformat", "dollar", "qmark"]
 
@@ -60,6 +70,14 @@ class ColumnRef:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A column of a statement's result; ``column`` is the column it passes on, ``""`` when it computes something."""
+
+    name: str
+    column: str
+
+
 @dataclass(frozen=True)
 class Select:
     """One parsed, reading statement. ``lead``: how many characters the tree has before ``text``."""
@@ -86,6 +104,29 @@ class Select:
             start, end = _place(column.this)
             found.append(ColumnRef(column.name, column.table, start, end))
         return found
+
+    def outputs(self) -> list[Output]:
+        """The columns of its result; of a union those of the first part. A star is an output called ``*``."""
+        from sqlglot import exp
+
+        found = []
+        for item in self.tree.selects:
+            value = item.unalias()
+            found.append(Output(item.alias_or_name, value.name if isinstance(value, exp.Column) else ""))
+        return found
+
+    def groups(self) -> list[str]:
+        """The columns by which it groups, as far as they are named there."""
+        from sqlglot import exp
+
+        group = self.tree.args.get("group")
+        return [item.name for item in group.expressions if isinstance(item, exp.Column)] if group else []
+
+    def literals(self) -> list[str]:
+        """Every text and number that it holds, as written."""
+        from sqlglot import exp
+
+        return [str(literal.this) for literal in self.tree.find_all(exp.Literal)]
 
 
 def parse_select(text: str, dialect: str) -> Select:

@@ -174,7 +174,7 @@ class Author:
                 oml = render_moves(grounded.answer or (), view, name=name, notes=notes)
         except InvalidInputError as error:
             return Authored("failed", problems=(error.message,), notes=grounded.notes)
-        problems = tuple(self._validate(oml))
+        problems = (*grounded.problems, *self._validate(oml))
         status: Status = "failed" if problems else "written"
         form = json.dumps(answer.value, ensure_ascii=False)
         return Authored(status, oml=oml, notes=grounded.notes, problems=problems, form=form)

@@ -13,6 +13,7 @@ from osiris_core.context import Cannot, Form, Move, SqlMove, View
 from osiris_llm import words
 from osiris_llm.grounding.columns import ground_columns
 from osiris_llm.grounding.filters import ground_filters
+from osiris_llm.grounding.query import query_problems
 from osiris_llm.grounding.reading import AskError, Reading, RefuseError, listed
 from osiris_llm.grounding.several import forgotten_copies
 from osiris_llm.grounding.source import ground_source
@@ -25,12 +26,16 @@ __all__ = ["Grounded", "ground"]
 
 @dataclass(frozen=True, slots=True)
 class Grounded:
-    """The form after grounding: moves (or SQL) with notes of what was repaired, or a refusal, or a question."""
+    """The form after grounding: moves (or SQL) with notes of what was repaired, or a refusal, or a question.
+
+    ``problems`` are for the model to mend: its query is none that the request asks for.
+    """
 
     answer: tuple[Move, ...] | SqlMove | None
     notes: tuple[str, ...] = ()
     refusal: str = ""
     question: str = ""
+    problems: tuple[str, ...] = ()
 
 
 def ground(form: Form, request: str, view: View, now: datetime) -> Grounded:
@@ -41,7 +46,8 @@ def ground(form: Form, request: str, view: View, now: datetime) -> Grounded:
         if isinstance(form.answer, Cannot):
             return _declined(form.answer, reading.mentions)
         if isinstance(form.answer, SqlMove):
-            return Grounded(_ground_sql(form.answer, reading.mentions, view, reading.notes), tuple(reading.notes))
+            answer = _ground_sql(form.answer, reading.mentions, view, reading.notes)
+            return Grounded(answer, tuple(reading.notes), problems=query_problems(answer, reading))
         moves = tuple(_grounded(move, reading) for move in form.answer)
         moves += tuple(_grounded(move, reading) for move in forgotten_copies(moves, reading))
         check_whole(moves, reading.mentions, view)
