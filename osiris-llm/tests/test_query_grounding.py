@@ -75,9 +75,19 @@ def test_a_query_that_says_more_less_or_other_is_put_back(query: str, inputs: tu
     assert said in problems(SUM, query, *inputs)
 
 
-def test_a_column_keeps_its_name_and_no_table_is_forgotten() -> None:
+def test_a_column_keeps_its_name_and_that_is_told() -> None:
     renamed = "SELECT o.id AS order_id, c.name AS customer FROM orders o JOIN customers c ON c.id = o.customer_id"
-    assert 'give "id" under its own name' in problems(JOIN, renamed, "orders", "customers")
+    form = SqlMove(("orders", "customers"), renamed, "lake", "report", "replace")
+    result = ground(Form("", form), JOIN, VIEW, datetime(2026, 11, 23, tzinfo=UTC))
+    assert isinstance(result.answer, SqlMove)
+    assert result.answer.query == renamed.replace(" AS order_id", "")
+    assert any('"id" keeps its name' in note for note in result.notes)
+    assert not result.problems
+
+
+def test_two_columns_of_one_name_are_put_back_and_no_table_is_forgotten() -> None:
+    twice = "SELECT o.id AS a, c.id AS b, c.name AS customer FROM orders o JOIN customers c ON c.id = o.customer_id"
+    assert "under its own name" in problems(JOIN, twice, "orders", "customers")
     assert 'read "customers" too' in problems(JOIN, "SELECT id, total AS customer FROM orders")
 
 

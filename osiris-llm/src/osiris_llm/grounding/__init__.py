@@ -13,7 +13,7 @@ from osiris_core.context import Cannot, Form, Move, SqlMove, View
 from osiris_llm import words
 from osiris_llm.grounding.columns import ground_columns
 from osiris_llm.grounding.filters import ground_filters
-from osiris_llm.grounding.query import query_problems
+from osiris_llm.grounding.query import query_problems, with_own_names
 from osiris_llm.grounding.reading import AskError, Reading, RefuseError, listed
 from osiris_llm.grounding.several import forgotten_copies
 from osiris_llm.grounding.source import ground_source
@@ -46,7 +46,7 @@ def ground(form: Form, request: str, view: View, now: datetime) -> Grounded:
         if isinstance(form.answer, Cannot):
             return _declined(form.answer, reading.mentions)
         if isinstance(form.answer, SqlMove):
-            answer = _ground_sql(form.answer, reading.mentions, view, reading.notes)
+            answer = with_own_names(_ground_sql(form.answer, reading.mentions, view, reading.notes), reading)
             return Grounded(answer, tuple(reading.notes), problems=query_problems(answer, reading))
         moves = tuple(_grounded(move, reading) for move in form.answer)
         moves += tuple(_grounded(move, reading) for move in forgotten_copies(moves, reading))

@@ -131,12 +131,12 @@ def _time_is_asked_for(condition: Condition, reading: Reading) -> None:
 
 
 def _months_said(interval: dates.Interval, reading: Reading) -> str | None:
-    """The span of two named months, "from January to March 2026", of which the form took only the beginning."""
+    """The span of two named months, "from January to March 2026", of which the form took only one end."""
     folded = reading.mentions.folded
     named = [number for number, names in enumerate(words.MONTHS, 1) if words.says(folded, names)]
     both_sides = words.says(folded, words.SINCE) and words.says(folded, words.BEFORE)
     start = interval.start
-    if len(named) != 2 or not both_sides or start is None or (start.month, start.day) != (named[0], 1):
+    if len(named) != 2 or not both_sides or start is None or start.month not in named:
         return None
     return f"{start.year:04}-{named[0]:02}..{start.year:04}-{named[1]:02}"
 

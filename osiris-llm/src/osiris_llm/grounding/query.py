@@ -1,11 +1,13 @@
 """A query held against the request: it reads what the request names, and gives the columns it asks for.
 
-What is found goes back to the model, which then has the request, its answer and these words; nothing is mended here.
+Only a name that nobody gave is mended here. What else is found goes back to the model, which then has the request, its
+answer and these words.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from osiris_core import InvalidInputError
 from osiris_core.context import SqlMove
@@ -22,11 +24,36 @@ _NAMING = re.compile(
 _THING = re.compile(r"(?:table|tabulk\w*|tabelle|tabla|tabela)\Z")
 
 
+def with_own_names(form: SqlMove, reading: Reading) -> SqlMove:
+    """The form whose query passes columns on under their own names, where the request gives them no other."""
+    made = _made(form, reading)
+    for output in _outputs(form, reading):
+        if output.column in ("", output.name) or output.name in made:
+            continue
+        alias = rf"(?<![\w\"]){re.escape(output.column)}\s+AS\s+{re.escape(output.name)}(?![\w\"])"
+        query, count = re.subn(alias, output.column, form.query, flags=re.IGNORECASE)
+        names = [other.name for other in _outputs(replace(form, query=query), reading)]
+        if count == 1 and names.count(output.column) == 1:
+            form = replace(form, query=query)
+            reading.note(f'"{output.column}" keeps its name: the request gives it no other')
+    return form
+
+
+def _outputs(form: SqlMove, reading: Reading) -> list[Output]:
+    try:
+        return parse_select(form.query, _family(reading)).outputs()
+    except InvalidInputError:
+        return []
+
+
+def _family(reading: Reading) -> str:
+    return (reading.view.transform or "").partition(".")[0]
+
+
 def query_problems(form: SqlMove, reading: Reading) -> tuple[str, ...]:
     """What in the query the request does not bear out, as instructions; empty when nothing."""
-    family = (reading.view.transform or "").partition(".")[0]
     try:
-        select = parse_select(form.query, family)
+        select = parse_select(form.query, _family(reading))
     except InvalidInputError:
         return ()  # the validator says so, with its place
     outputs = select.outputs()
