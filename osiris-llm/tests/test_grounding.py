@@ -264,3 +264,20 @@ def test_a_name_for_what_a_query_computes_is_no_unknown_name() -> None:
     request = "from orders compute the sum of total per status, call it total_sum, append to lake table s"
     assert ground(Form("", form), request, VIEW, NOW).answer is not None
     assert ground(Form("", form), "append to lake the sum of total per total_sum of orders", VIEW, NOW).refusal
+
+
+def test_months_over_the_turn_of_a_year_stay_as_the_form_has_them() -> None:
+    right = (Condition("placed_at", "=", "2025-11..2026-02"),)
+    result = grounded("append orders placed_at from November 2025 until February 2026 to lake", where=right)
+    assert where(result) == [(">=", "2025-11-01 00:00:00+00:00"), ("<", "2026-03-01 00:00:00+00:00")]
+    lost = (Condition("placed_at", "=", "since:2025-11-01"),)
+    turned = grounded("append orders placed_at from November 2025 until February 2026 to lake", where=lost)
+    assert turned.answer is None or where(turned) == [(">=", "2025-11-01 00:00:00+00:00")]
+
+
+def test_a_table_called_like_a_small_word_is_not_copied_by_that_word() -> None:
+    tables = tuple(replace(CUSTOMERS, name=name) for name in ("by", "copy"))
+    shop = Source("shop", "duckdb.table", Catalog("duckdb.table", (*tables, ORDERS)), True, MODES)
+    view = replace(VIEW, sources=(shop, VIEW.sources[1]))
+    result = grounded("replace lake orders by a copy of orders", view=view, mode="replace")
+    assert result.answer is None or [move.table for move in result.answer] == ["orders"]  # type: ignore[union-attr]

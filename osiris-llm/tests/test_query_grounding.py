@@ -85,6 +85,22 @@ def test_a_column_keeps_its_name_and_that_is_told() -> None:
     assert not result.problems
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT total AS customer_id, SUM(id) AS earned FROM orders GROUP BY total ORDER BY customer_id LIMIT 3",
+        "SELECT total AS cost, 'total AS cost' AS earned, customer_id FROM orders",
+        "SELECT q.total AS cost, q.customer_id FROM (SELECT id AS cost, total, customer_id FROM orders) q",
+        'SELECT "a\\q" AS cost, customer_id FROM orders',
+    ],
+)
+def test_a_name_that_is_written_again_is_left_as_it_is(query: str) -> None:
+    form = SqlMove(("orders",), query, "lake", "revenue", "replace")
+    result = ground(Form("", form), SUM, VIEW, datetime(2026, 11, 23, tzinfo=UTC))
+    assert isinstance(result.answer, SqlMove)
+    assert result.answer.query == query
+
+
 def test_two_columns_of_one_name_are_put_back_and_no_table_is_forgotten() -> None:
     twice = "SELECT o.id AS a, c.id AS b, c.name AS customer FROM orders o JOIN customers c ON c.id = o.customer_id"
     assert "under its own name" in problems(JOIN, twice, "orders", "customers")

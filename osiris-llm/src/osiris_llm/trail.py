@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from osiris_core import Redactor
+from osiris_core.data import private_opener
 from osiris_llm.provider import Message, Reply
 
 
@@ -20,7 +21,9 @@ class Trail:
         now = datetime.now(UTC)
         self.id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         self.directory = root / "chats" / self.id
-        self.directory.mkdir(parents=True, mode=0o700)
+        for directory in (root, root / "chats"):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.directory.mkdir(mode=0o700)
         self._redactor = redactor
         self._attempts = 0
 
@@ -51,8 +54,13 @@ class Trail:
         """Append one line to ``events.jsonl``."""
         line = {"v": 1, "chat_id": self.id, "ts": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": name}
         text = self._redactor.text(json.dumps({**line, **self._redactor.value(data)}, ensure_ascii=False))
-        with (self.directory / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
+        self._append("events.jsonl", text)
 
     def _write(self, name: str, text: str) -> None:
-        (self.directory / name).write_text(self._redactor.text(text) + "\n", encoding="utf-8")
+        self._append(name, self._redactor.text(text))
+
+    def _append(self, name: str, text: str) -> None:
+        """A line of a file that only its owner may read. A model may answer with what is no character."""
+        path = self.directory / name
+        with open(path, "a", encoding="utf-8", errors="backslashreplace", opener=private_opener) as file:
+            file.write(text + "\n")

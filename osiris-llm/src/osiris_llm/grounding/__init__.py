@@ -96,7 +96,7 @@ def _introduced(word: str, mentions: Mentions) -> bool:
 
 
 def _ground_sql(form: SqlMove, mentions: Mentions, view: View, notes: list[str]) -> SqlMove:
-    named = [n for n in form.inputs if view.tables[n].table.name in mentions.tables]
+    named = [n for n in form.inputs if n in view.tables and view.tables[n].table.name in mentions.tables]
     if not named and not mentions.columns:
         raise AskError("Which tables should the query read? The request names none of them.")
     if form.to not in mentions.aliases and len(view.targets) > 1:

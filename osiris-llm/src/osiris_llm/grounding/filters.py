@@ -131,14 +131,26 @@ def _time_is_asked_for(condition: Condition, reading: Reading) -> None:
 
 
 def _months_said(interval: dates.Interval, reading: Reading) -> str | None:
-    """The span of two named months, "from January to March 2026", of which the form took only one end."""
-    folded = reading.mentions.folded
-    named = [number for number, names in enumerate(words.MONTHS, 1) if words.says(folded, names)]
+    """The span of two named months, "from January to March 2026", of which the form took only one end.
+
+    Only within one year: the months rise as they are named, and at most one year is.
+    """
+    folded, start = reading.mentions.folded, interval.start
+    named = [names for names in words.MONTHS if words.says(folded, names)]
+    years = {number for number in reading.mentions.numbers if re.fullmatch(r"(19|20)\d\d", number)}
     both_sides = words.says(folded, words.SINCE) and words.says(folded, words.BEFORE)
-    start = interval.start
-    if len(named) != 2 or not both_sides or start is None or start.month not in named:
+    if interval.end is not None or start is None or len(named) != 2 or len(years) > 1 or not both_sides:
         return None
-    return f"{start.year:04}-{named[0]:02}..{start.year:04}-{named[1]:02}"
+    first, last = (words.MONTHS.index(names) + 1 for names in named)
+    if start.month not in (first, last) or not _in_order(named, folded):
+        return None
+    return f"{start.year:04}-{first:02}..{start.year:04}-{last:02}"
+
+
+def _in_order(groups: Iterable[tuple[str, ...]], folded: str) -> bool:
+    """Whether the first words of the groups stand in the text one behind the other."""
+    places = [min(folded.find(entry) for entry in entries if entry in folded) for entries in groups]
+    return places == sorted(places)
 
 
 def _both_sides(condition: Condition, interval: dates.Interval, reading: Reading) -> dates.Interval:

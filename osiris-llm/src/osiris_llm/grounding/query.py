@@ -31,9 +31,13 @@ def with_own_names(form: SqlMove, reading: Reading) -> SqlMove:
         if output.column in ("", output.name) or output.name in made:
             continue
         alias = rf"(?<![\w\"]){re.escape(output.column)}\s+AS\s+{re.escape(output.name)}(?![\w\"])"
-        query, count = re.subn(alias, output.column, form.query, flags=re.IGNORECASE)
+        # Written once, the name can stand nowhere else: in no text, no inner query and no ORDER BY.
+        if len(re.findall(rf"(?<!\w){re.escape(output.name)}(?!\w)", form.query, re.IGNORECASE)) != 1:
+            continue
+        place = re.search(alias, form.query, re.IGNORECASE)
+        query = form.query[: place.start()] + output.column + form.query[place.end() :] if place else form.query
         names = [other.name for other in _outputs(replace(form, query=query), reading)]
-        if count == 1 and names.count(output.column) == 1:
+        if query != form.query and names.count(output.column) == 1:
             form = replace(form, query=query)
             reading.note(f'"{output.column}" keeps its name: the request gives it no other')
     return form

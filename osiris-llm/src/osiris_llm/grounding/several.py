@@ -1,7 +1,8 @@
-"""Several tables in one breath: a plain copy of the first of them is meant for each."""
+"""Several tables in one breath, "accounts and contacts": a plain copy of one of them is meant for each."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from osiris_core.context import Move
@@ -18,17 +19,25 @@ def forgotten_copies(moves: tuple[Move, ...], reading: Reading) -> tuple[Move, .
         return ()
     move, mentions = moves[0], reading.mentions
     here = reading.table(move.source).source
+    beside = _listed_with(reading.table(move.source).table.name, mentions.folded)
     named = [
         ref
         for ref in reading.view.tables.values()
-        if ref.source.alias == here.alias
-        and ref.name != move.source
-        and ref.table.name in mentions.tables
-        and words.fold(ref.table.name).strip() in mentions.folded  # letter by letter, not only in the singular
+        if ref.source.alias == here.alias and ref.name != move.source and words.fold(ref.table.name).strip() in beside
     ]
     for ref in named:
         reading.note(f'"{ref.table.name}" is copied too: the request names it')
     return tuple(replace(move, source=ref.name, table=ref.table.name, keys=()) for ref in named)
+
+
+def _listed_with(name: str, folded: str) -> set[str]:
+    """The words that stand in one list with ``name``. A table called "by" or "copy" is not meant by that word."""
+    word, between = r"[\w.-]+", r"(?: ?, (?:and )?| and | & | a | und | y | e | et )"
+    for match in re.finditer(rf"{word}(?:{between}{word})+", folded):
+        found = re.split(between, match[0])
+        if words.fold(name).strip() in found:
+            return set(found)
+    return set()
 
 
 def _is_plain(move: Move, reading: Reading) -> bool:
