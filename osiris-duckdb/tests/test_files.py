@@ -427,7 +427,7 @@ def test_the_ledger_forgets_old_commits_but_no_state(shop, monkeypatch):
     for number in range(6):
         context = shop.context(step="first" if number == 0 else "later")
         marker = markers.Marker(target)
-        draft = marker.temporary(str(number))
+        draft = marker.temporary()
         draft.write_text("id\n")
         from osiris_core import CommitResult
 
@@ -452,22 +452,53 @@ def test_commits_of_unknown_age_are_as_old_as_their_marker(shop):
     assert driver.prune_ledger(connection, 1) == 1
 
 
-def test_a_prune_finishes_what_a_killed_run_had_decided(shop):
-    """Killed between the marker and the rename: the entry that goes is the only one that knows of the new file."""
+def test_a_prune_leaves_what_a_killed_run_had_decided_to_the_next_run(shop):
+    """Killed between the marker and the rename: that entry is the only one that knows of the new file."""
     from osiris_core import CommitResult
     from osiris_duckdb.files import markers
 
     put(shop, "a.csv", "id\n1\n")
     marker = markers.Marker(shop.files / "a.csv")
-    draft = marker.temporary("token")
+    draft = marker.temporary()
     draft.write_text("id\n2\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(markers.Marker, "_put_in_place", lambda *_: None)  # killed here
         marker.commit(draft, shop.context(), CommitResult(1), None)
     time.sleep(0.01)
-    assert FileTable().prune_ledger(shop.file_connection(), 1e-9) == 1
-    assert (shop.files / "a.csv").read_text() == "id\n2\n"
-    assert not draft.exists()
+    driver, connection = FileTable(), shop.file_connection()
+    assert driver.prune_ledger(connection, 1e-9) == 0
+    assert (shop.files / "a.csv").read_text() == "id\n1\n"
+    shop.write_file({"table": "a.csv", "write_mode": "append"}, pa.table({"id": [3]}))
+    assert shop.read_file({"table": "a.csv"})["id"].to_pylist() == [2, 3]
+    time.sleep(0.01)
+    assert driver.prune_ledger(connection, 1e-9) == 2
+
+
+LINK = ".a.csv.0123456789ab.osiris-tmp"
+
+
+@pytest.mark.parametrize("name", ["victim.csv", "..", ".", ".b.csv.0123456789ab.osiris-tmp", f"{LINK}.part", 7, LINK])
+def test_a_marker_moves_no_file_but_its_own(shop, name):
+    """Its content is the word of whoever may write the directory."""
+    put(shop, "a.csv", "id\n1\n")
+    put(shop, "victim.csv", "id\n2\n").chmod(0o600)
+    put(shop, ".b.csv.0123456789ab.osiris-tmp", "id\n3\n")
+    (shop.files / LINK).symlink_to(shop.files / "victim.csv")
+    entry = {"run_key": "k", "pipeline": "p", "step": "s", "result": '{"written":1}', "state": None, "file": name}
+    put(shop, ".a.csv.osiris-commits.json", json.dumps({"commits": [entry]}))
+
+    def found():
+        paths = [path for path in (shop.files, *shop.files.iterdir()) if not path.name.endswith("-lock")]
+        return {path: (path.lstat().st_mode, path.is_file() and path.read_text()) for path in paths}
+
+    before, connection = found(), shop.file_connection()
+    for dry_run in (True, False):
+        with pytest.raises(RunError, match=r"ledger .*/\.a\.csv\.osiris-commits\.json") as raised:
+            FileTable().prune_ledger(connection, 1e-9, dry_run=dry_run)
+        assert raised.value.code == "OSI-R027"
+    with pytest.raises(RunError, match="cannot be read"):
+        shop.write_file({"table": "a.csv", "write_mode": "append"}, pa.table({"id": [1]}))
+    assert found() == before
 
 
 def test_a_broken_ledger_is_not_ignored(shop):

@@ -32,8 +32,6 @@ def _prune(root: Path, file: Path, older_than_days: float, dry_run: bool) -> int
     held = FileLock(file)
     lock(held, file.relative_to(root).as_posix())
     try:
-        marker = Marker(file)
-        marker.recover()
-        return marker.prune(older_than_days, dry_run=False)
+        return Marker(file).prune(older_than_days, dry_run=False)
     finally:
         held.release()

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +30,8 @@ KEPT_COMMITS = 500
 #: How long another run that writes the same file is waited for.
 LOCK_WAIT_SECONDS = 10.0
 _POLL_SECONDS = 0.1
+#: Of the token in a temporary file's name, which has two hexadecimal digits for each.
+_TOKEN_BYTES = 6
 _TEMPORARY = ".osiris-tmp"
 _MARKER = ".osiris-commits.json"
 
@@ -49,22 +53,48 @@ class Marker:
             written = datetime.fromtimestamp(self._path.stat().st_mtime, UTC).isoformat()
             return [{"committed_at": written, **commit} for commit in value["commits"]]
         except (ValueError, KeyError, TypeError) as error:
-            raise RunError(
-                f"the ledger {self._path} cannot be read",
-                code="OSI-R027",
-                hint="it was edited; restore it, or remove it when no run of this file is unfinished",
-            ) from error
+            raise self._broken() from error
 
-    def temporary(self, token: str) -> Path:
+    def _broken(self) -> RunError:
+        return RunError(
+            f"the ledger {self._path} cannot be read",
+            code="OSI-R027",
+            hint="it was edited; restore it, or remove it when no run of this file is unfinished",
+        )
+
+    def temporary(self) -> Path:
         """Where new content is put together: in the target's directory, so that a rename is atomic."""
-        return self._target.with_name(f".{self._target.name}.{token}{_TEMPORARY}")
+        return self._target.with_name(f".{self._target.name}.{token_hex(_TOKEN_BYTES)}{_TEMPORARY}")
 
     def recover(self) -> None:
-        """Finish the commit that was decided but not renamed; remove what never became a commit."""
-        if self._commits and (pending := self._target.with_name(self._commits[-1]["file"])).exists():
+        """Finish the commit that was decided but not renamed; remove what never became a commit.
+
+        Raises RunError (OSI-R027) when the marker names a file that no run of this target made.
+        """
+        if pending := self._pending():
             self._put_in_place(pending)
         for left in self._target.parent.glob(f".{_escaped(self._target.name)}.*{_TEMPORARY}*"):
             left.unlink(missing_ok=True)
+
+    def _pending(self) -> Path | None:
+        """The content that the last commit decided on, while it is not in place yet.
+
+        Whoever may write the directory may write the marker: its word moves nothing but this target's temporary file.
+        """
+        if not self._commits:
+            return None
+        name = self._commits[-1]["file"]
+        made = rf"\.{re.escape(self._target.name)}\.[0-9a-f]{{{2 * _TOKEN_BYTES}}}{re.escape(_TEMPORARY)}"
+        if not (isinstance(name, str) and re.fullmatch(made, name)):
+            raise self._broken()
+        pending = self._target.with_name(name)
+        try:
+            mode = pending.lstat().st_mode
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISREG(mode):
+            raise self._broken()
+        return pending
 
     def committed(self, context: StepContext) -> CommitResult | None:
         """What this run key and step committed before, or None."""
@@ -107,15 +137,20 @@ class Marker:
     def prune(self, older_than_days: float, *, dry_run: bool) -> int:
         """Remove commits of longer ago, except for the newest state of each step. Returns how many.
 
-        Comes after ``recover``: the last commit may be one whose file is not in place yet. Raises OSError.
+        A last commit whose file is not in place yet stays: the next run finishes it. Raises OSError.
         """
         end = datetime.now(UTC) - timedelta(days=older_than_days)
         states = {(c["pipeline"], c["step"]): c for c in self._commits if c["state"] is not None}
-        kept = [c for c in self._commits if _moment(c) >= end or states.get((c["pipeline"], c["step"])) is c]
+        unfinished = self._commits[-1] if self._pending() else None
+        kept = [
+            c
+            for c in self._commits
+            if _moment(c) >= end or c is unfinished or states.get((c["pipeline"], c["step"])) is c
+        ]
         removed = len(self._commits) - len(kept)
         if removed and not dry_run:
             self._commits = kept
-            self._save(self.temporary(token_hex(6)))
+            self._save(self.temporary())
         return removed
 
     def _save(self, beside: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 from osiris_core import (
@@ -96,6 +95,6 @@ class FileWriter:
         if self._output is None:
             assert self._marker is not None, "begin comes first"
             old = self._target if self._config["write_mode"] == "append" and self._target.exists() else None
-            self._temporary = self._marker.temporary(token_hex(6))
+            self._temporary = self._marker.temporary()
             self._output = open_output(self._temporary, old, self._config, self._options, self._context)
         return self._output
