@@ -18,6 +18,8 @@ Adviser = Callable[[Problem, DraftStep | None, Draft], Problem]
 
 #: More mends than this are not worked out; so many faults have one cause.
 MAX_ADVISED = 100
+#: An adviser may look through the whole file: of a file larger than most, fewer problems are advised on.
+MAX_LOOKED_THROUGH = 1_000_000
 #: A longer mend helps nobody; the check's own is kept then.
 MAX_HINT, MAX_EXAMPLE = 800, 4000
 #: A system that did not answer a moment ago is not asked again.
@@ -36,8 +38,9 @@ def advise(draft: Draft) -> None:
         draft.asks = False
     advisers = _advisers()
     steps = {step.index: step for step in draft.steps}
-    advised = [_advised(problem, steps, advisers, draft) for problem in draft.problems[:MAX_ADVISED]]
-    draft.problems = [*advised, *draft.problems[MAX_ADVISED:]]
+    most = min(MAX_ADVISED, 1 + MAX_LOOKED_THROUGH // (1 + len(draft.document.text)))
+    advised = [_advised(problem, steps, advisers, draft) for problem in draft.problems[:most]]
+    draft.problems = [*advised, *draft.problems[most:]]
     each_once(draft)
 
 
