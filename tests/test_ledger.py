@@ -232,12 +232,13 @@ def test_without_the_right_to_prune_the_error_has_the_grant(
 ) -> None:
     mysql_target.insert(1)
     mysql_target.run("first")
-    user = f"few_{mysql_database.database}"[:32]
+    user = f"o'f\\{mysql_database.database}"[:32]  # what an administrator is told to run has it as a literal
+    quoted = "'" + user.replace("\\", "\\\\").replace("'", "\\'") + "'"
     ledger = f"`{mysql_database.database}`._osiris_commits"
-    mysql_database.execute(f"CREATE USER '{user}'@'%' IDENTIFIED BY 'p'; GRANT SELECT ON {ledger} TO '{user}'@'%'")
+    mysql_database.execute(f"CREATE USER {quoted}@'%' IDENTIFIED BY 'p'; GRANT SELECT ON {ledger} TO {quoted}@'%'")
     try:
-        mysql_database.execute(f"CREATE USER '{user}'@'localhost' IDENTIFIED BY 'p'")
-        mysql_database.execute(f"GRANT SELECT ON {ledger} TO '{user}'@'localhost'")
+        mysql_database.execute(f"CREATE USER {quoted}@'localhost' IDENTIFIED BY 'p'")
+        mysql_database.execute(f"GRANT SELECT ON {ledger} TO {quoted}@'localhost'")
         connections = osiris.directory / "osiris_connections.yaml"
         value = json.loads(connections.read_text())
         value["connections"]["target"] |= {"user": user, "password": "${FEW}"}
@@ -249,4 +250,4 @@ def test_without_the_right_to_prune_the_error_has_the_grant(
         mysql_database.execute(error["hint"].removeprefix("let an administrator run: "))
         assert osiris("ledger", "prune", "@target", env={"FEW": "p"}).returncode == 0
     finally:
-        mysql_database.execute(f"DROP USER '{user}'@'%'; DROP USER '{user}'@'localhost'")
+        mysql_database.execute(f"DROP USER {quoted}@'%'; DROP USER {quoted}@'localhost'")

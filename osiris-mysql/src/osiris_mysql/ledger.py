@@ -71,8 +71,13 @@ def _mend(session: Any, database: str) -> str:
     with session.cursor() as cursor:
         cursor.execute("SELECT CURRENT_USER()")
         user, _, host = str(cursor.fetchone()[0]).rpartition("@")
-    grant = f"GRANT SELECT, INSERT, DELETE ON {ledger} TO '{user}'@'{host}'"
+    grant = f"GRANT SELECT, INSERT, DELETE ON {ledger} TO {_text(user)}@{_text(host)}"
     return f"let an administrator run: {' '.join(_CREATE.format(ledger=ledger).split())}; {grant};"
+
+
+def _text(value: str) -> str:
+    """A literal: an account may be called anything, and an administrator is told to run this."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def find(session: Any, database: str, context: StepContext) -> CommitResult | None:
