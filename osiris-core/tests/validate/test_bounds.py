@@ -73,3 +73,21 @@ def test_more_of_a_kind_than_are_shown_is_said(shop: Any) -> None:
     validation = shop.check(INPUTS["one id"])
     assert sum(problem.code == "OSI-V112" for problem in validation.problems) == MAX_OF_A_KIND
     assert any("OSI-V112" in note for note in validation.notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-" * 40 + "\nhello: [",
+        "-" * 50_000 + "\nhello: [",
+        "--\n" * 20_000 + "hello: [",
+        "-- " + "\n" * 50_000 + "hello: [",
+    ],
+)
+def test_what_may_be_sql_is_looked_at_once(text: str, shop: Any) -> None:
+    shop.check("hello: [")
+    start = time.process_time()
+    validation = shop.check(text)
+    spent = time.process_time() - start
+    assert validation.problems
+    assert spent < 1

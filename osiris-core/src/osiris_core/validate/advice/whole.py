@@ -15,7 +15,10 @@ from osiris_core.validate.advice.words import catalog_of
 from osiris_core.validate.draft import Draft, DraftStep
 
 _OML = re.compile(r"^[ \t]*[\"']?(oml_version|steps|component|name)[\"']?[ \t]*:", re.MULTILINE)
-_SQL = re.compile(r"\s*(--[^\n]*\s*)*(select|with|insert|update|delete|create|drop|alter)\b", re.IGNORECASE)
+#: A comment ends with its line, so that there is one way only to match it.
+_SQL = re.compile(
+    r"\s*(?:--[^\n]*(?:\n\s*|\Z))*(?:select|with|insert|update|delete|create|drop|alter)\b", re.IGNORECASE
+)
 #: So many connections are looked into, and so much of a text, for a table that it mentions.
 _MOST_ASKED, _MOST_TEXT = 4, 20_000
 #: Names of files that say nothing about what is in them.
