@@ -509,6 +509,67 @@ def test_a_broken_ledger_is_not_ignored(shop):
     assert raised.value.code == "OSI-R027"
 
 
+COMMIT = {
+    "run_key": "k",
+    "pipeline": "p",
+    "step": "s",
+    "result": '{"written":1}',
+    "state": None,
+    "file": ".a.csv.0123456789ab.osiris-tmp",
+    "committed_at": "2026-01-02T03:04:05+00:00",
+}
+
+
+@pytest.mark.parametrize(
+    "commits",
+    [
+        [{}],
+        ["text"],
+        7,
+        [COMMIT | {"run_key": 7}],
+        [COMMIT | {"file": None}],
+        [COMMIT | {"committed_at": "2026-01-02T03:04:05"}],
+        [COMMIT | {"committed_at": "0001-01-01T00:00:00+14:00"}],
+        [COMMIT | {"committed_at": "today"}],
+        [COMMIT | {"committed_at": 7}],
+        [COMMIT | {"result": '{"written":1,"other":2}'}],
+        [COMMIT | {"result": '{"written":"1"}'}],
+        [COMMIT | {"result": '{"written":1,"coerced":{"a":"b"}}'}],
+        [COMMIT | {"result": '{"written":1,"coerced":7}'}],
+        [COMMIT | {"result": "[]"}],
+        [COMMIT | {"result": {"written": 1}}],
+        [{key: value for key, value in COMMIT.items() if key != "state"}],
+    ],
+)
+def test_a_marker_with_a_bad_entry_is_named(shop, commits):
+    marker = put(shop, ".a.csv.osiris-commits.json", json.dumps({"commits": [COMMIT]}))
+    driver, connection = FileTable(), shop.file_connection()
+    assert [entry.rows for entry in driver.ledger_entries(connection)] == [1], "the others are one change away"
+    marker.write_text(json.dumps({"commits": commits}))
+    for act in (driver.ledger_entries, lambda it: driver.prune_ledger(it, 1)):
+        with pytest.raises(RunError, match=r"ledger .*/\.a\.csv\.osiris-commits\.json cannot be read") as raised:
+            act(connection)
+        assert raised.value.code == "OSI-R027"
+
+
+def test_what_only_has_a_markers_name_is_no_marker(shop):
+    shop.write_file({"table": "a.csv", "write_mode": "append"}, ROWS)
+    outside = shop.directory / "outside.json"
+    outside.write_text(json.dumps({"commits": [COMMIT]}))
+    (shop.files / ".link.csv.osiris-commits.json").symlink_to(outside)
+    (shop.files / ".folder.csv.osiris-commits.json").mkdir()
+    os.mkfifo(shop.files / ".pipe.csv.osiris-commits.json")
+    for name in ("...osiris-commits.json", "....osiris-commits.json", "..osiris-commits.json"):
+        put(shop, name, "{")
+    time.sleep(0.01)
+    driver, connection = FileTable(), shop.file_connection()
+    assert [entry.table for entry in driver.ledger_entries(connection)] == ["a.csv"]
+    assert driver.prune_ledger(connection, 1e-9) == 1
+    for name in ("link.csv", "folder.csv", "pipe.csv"):
+        with pytest.raises(RunError, match="cannot be read"):
+            shop.write_file({"table": name, "write_mode": "append"}, ROWS)
+
+
 def test_two_runs_take_turns_on_a_file(shop, monkeypatch):
     from osiris_duckdb.files import markers as module
 

@@ -16,7 +16,7 @@ import re
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -43,16 +43,21 @@ class Marker:
         self._target = target
         self._path = target.with_name(f".{target.name}{_MARKER}")
         self._commits: list[dict[str, Any]] = []
-        if self._path.exists():
+        with suppress(FileNotFoundError):
             self._commits = self._read()
 
     def _read(self) -> list[dict[str, Any]]:
+        if not _is_regular(self._path):  # a link leads anywhere, and a pipe has no end
+            raise self._broken()
         try:
             value = json.loads(self._path.read_text(encoding="utf-8"))
             # Commits of before their time was kept are at least as old as the marker.
             written = datetime.fromtimestamp(self._path.stat().st_mtime, UTC).isoformat()
-            return [{"committed_at": written, **commit} for commit in value["commits"]]
-        except (ValueError, KeyError, TypeError) as error:
+            commits = [{"committed_at": written, **commit} for commit in value["commits"]]
+            if not all(_is_commit(commit) for commit in commits):
+                raise self._broken()
+            return commits
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise self._broken() from error
 
     def _broken(self) -> RunError:
@@ -88,13 +93,11 @@ class Marker:
         if not (isinstance(name, str) and re.fullmatch(made, name)):
             raise self._broken()
         pending = self._target.with_name(name)
-        try:
-            mode = pending.lstat().st_mode
-        except FileNotFoundError:
-            return None
-        if not stat.S_ISREG(mode):
-            raise self._broken()
-        return pending
+        with suppress(FileNotFoundError):
+            if not _is_regular(pending):
+                raise self._broken()
+            return pending
+        return None
 
     def committed(self, context: StepContext) -> CommitResult | None:
         """What this run key and step committed before, or None."""
@@ -178,8 +181,32 @@ class Marker:
 
 def marked(root: Path) -> list[Path]:
     """Every file below ``root`` that has a marker, whether it still exists or not."""
-    found = (path.with_name(path.name[1 : -len(_MARKER)]) for path in root.rglob(f".?*{_MARKER}"))
+    found = []
+    for path in root.rglob(f".?*{_MARKER}"):
+        name = path.name[1 : -len(_MARKER)]
+        if name not in (".", "..") and _is_regular(path):
+            found.append(path.with_name(name))
     return sorted(found)
+
+
+def _is_commit(value: dict[str, Any]) -> bool:
+    """Whether an entry of a marker is as ``commit`` writes it. Raises what reading a broken one raises."""
+    result = result_from_json(value["result"])
+    counts = (result.written, result.deduplicated, result.skipped, result.unchanged, result.deleted)
+    texts = [value[key] for key in ("run_key", "pipeline", "step", "file", "committed_at")]
+    zone = _moment(value).utcoffset()
+    _moment(value).astimezone(UTC)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(type(count) is int for count in (*counts, *dict(result.coerced).values()))
+        and zone is not None
+        and "state" in value
+    )
+
+
+def _is_regular(path: Path) -> bool:
+    """Whether it is a file itself, no link to one. Raises OSError."""
+    return stat.S_ISREG(path.lstat().st_mode)
 
 
 def _moment(commit: dict[str, Any]) -> datetime:
