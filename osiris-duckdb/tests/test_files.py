@@ -570,6 +570,31 @@ def test_what_only_has_a_markers_name_is_no_marker(shop):
             shop.write_file({"table": name, "write_mode": "append"}, ROWS)
 
 
+def test_a_lock_follows_no_link(shop):
+    shop.write_file({"table": "a.csv", "write_mode": "append"}, ROWS)
+    lock, outside = shop.files / ".a.csv.osiris-lock", shop.directory / "made-outside"
+    lock.unlink()
+    lock.symlink_to(outside)
+    with pytest.raises(RunError, match=r"the lock .*/\.a\.csv\.osiris-lock is a link") as raised:
+        FileTable().prune_ledger(shop.file_connection(), 1e-9)
+    assert raised.value.code == "OSI-R027"
+    with pytest.raises(RunError, match="is a link"):
+        shop.write_file({"table": "a.csv", "write_mode": "append"}, ROWS)
+    assert not outside.exists()
+
+
+def test_a_run_removes_only_what_runs_of_its_own_file_left(shop):
+    from osiris_duckdb.files.markers import Marker
+
+    other = Marker(shop.files / "a.csv").temporary()
+    own = Marker(shop.files / "a").temporary()
+    part = own.with_name(f"{own.name}.part")
+    for path in (other, own, part):
+        path.write_text("id\n")
+    shop.write_file({"table": "a", "write_mode": "append"}, ROWS, fields={"format": "csv"})
+    assert [path.exists() for path in (other, own, part)] == [True, False, False]
+
+
 def test_two_runs_take_turns_on_a_file(shop, monkeypatch):
     from osiris_duckdb.files import markers as module
 

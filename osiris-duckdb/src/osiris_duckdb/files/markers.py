@@ -78,8 +78,14 @@ class Marker:
         """
         if pending := self._pending():
             self._put_in_place(pending)
-        for left in self._target.parent.glob(f".{_escaped(self._target.name)}.*{_TEMPORARY}*"):
-            left.unlink(missing_ok=True)
+        made = re.compile(self._made() + r"(\..*)?", re.DOTALL)
+        for left in self._target.parent.iterdir():
+            if made.fullmatch(left.name) and not left.is_dir():
+                left.unlink(missing_ok=True)
+
+    def _made(self) -> str:
+        """A pattern for the names that ``temporary`` gives: ``a`` has no part in the files of ``a.csv``."""
+        return rf"\.{re.escape(self._target.name)}\.[0-9a-f]{{{2 * _TOKEN_BYTES}}}{re.escape(_TEMPORARY)}"
 
     def _pending(self) -> Path | None:
         """The content that the last commit decided on, while it is not in place yet.
@@ -89,8 +95,7 @@ class Marker:
         if not self._commits:
             return None
         name = self._commits[-1]["file"]
-        made = rf"\.{re.escape(self._target.name)}\.[0-9a-f]{{{2 * _TOKEN_BYTES}}}{re.escape(_TEMPORARY)}"
-        if not (isinstance(name, str) and re.fullmatch(made, name)):
+        if not (isinstance(name, str) and re.fullmatch(self._made(), name)):
             raise self._broken()
         pending = self._target.with_name(name)
         with suppress(FileNotFoundError):
@@ -230,10 +235,6 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
 
 
-def _escaped(name: str) -> str:
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in name)
-
-
 class FileLock:
     """One writer of a file at a time, over processes; the system releases it when a process dies."""
 
@@ -242,12 +243,20 @@ class FileLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock if nobody has it. Without ``fcntl`` (Windows) there is none to take."""
+        """Take the lock if nobody has it. Without ``fcntl`` (Windows) there is none to take.
+
+        Raises RunError (OSI-R027) when a link has the lock's name: it may lead out of the root.
+        """
         try:
             import fcntl
         except ImportError:
             return True
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            if not self._path.is_symlink():
+                raise
+            raise RunError(f"the lock {self._path} is a link", code="OSI-R027", hint="remove it") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
