@@ -72,9 +72,10 @@ def _cannot_start(document: Document, at: int, began: int | None) -> Problem:
         return _problem(document, at, "a value cannot begin with this character", "put the value in quotes")
     match = _PLAIN_VALUE.match(text, at)
     value = match[0].rstrip() if match else character
-    fix = Fix(at, at + len(value), f'"{value}"') if re.fullmatch(r"@[\w.-]+", value) else None
+    plain = re.fullmatch(r"@[\w.-]+", value) is not None
+    fix = Fix(at, at + len(value), f'"{value}"') if plain else None
     if character == "@" and _CONNECTION.search(text, max(0, at - 40), at):
-        hint = f'@ needs quotes: write "{value}"'
+        hint = f'@ needs quotes: write "{value}"' if plain else "@ needs quotes: put the alias in quotes"
         return _problem(document, at, "a connection must be quoted", hint, at + len(value), fix=fix)
     # The value may be a secret: it is not repeated in words.
     message = f"a value cannot begin with {character}"
@@ -97,7 +98,7 @@ def _mapping_value(document: Document, at: int, began: int | None) -> Problem:
     before = text[start:at]
     if re.search(r"[:]\s+[^\"'\s]", before):
         message = "a second colon in one value"
-        entry = None if _secret_line(text, start) else _ENTRY.match(text, start)
+        entry = None if _near_secrets(text, start) else _ENTRY.match(text, start)
         hint = f'write "{entry["value"].strip()}"' if entry is not None else "put the whole value in quotes"
         return _problem(document, at, message, f"{hint}, or begin a new line", at + 1)
     message = "this key is indented differently from its neighbours, or follows an unfinished value"
@@ -170,16 +171,19 @@ def _close(document: Document, opened: int) -> str:
     text = document.text
     quote = text[opened : opened + 1]
     match = _CLOSABLE.match(text, opened + 1)
-    if match and not _secret_line(text, opened):
+    if match and not _near_secrets(text, opened):
         return f"the closing quote is missing: write {quote}{match[0]}{quote}"
     line = document.span_at(opened, opened).line
     return f"the closing quote is missing: add {quote} at the end of the value, in line {line}"
 
 
-def _secret_line(text: str, at: int) -> bool:
-    """Whether the line around ``at`` may hold a secret, so that it is not repeated in words."""
+def _near_secrets(text: str, at: int) -> bool:
+    """Whether the line around ``at`` may hold a secret, so that it is not repeated in words.
+
+    A value may stand lines below its key, so everything above counts.
+    """
     end = text.find("\n", at)
-    return may_hold_secrets(text[text.rfind("\n", 0, at) + 1 : end if end >= 0 else len(text)])
+    return may_hold_secrets(text[: end if end >= 0 else len(text)])
 
 
 def _unclosed_quote(document: Document, at: int, began: int | None) -> Problem:
