@@ -31,7 +31,7 @@ from osiris_core.validate.advice.words import (
 from osiris_core.validate.draft import Draft, DraftStep
 
 _ALLOWED = re.compile(r"must be one of (?P<values>.+?)(?:, not \".*)?$", re.DOTALL)
-_WHOLE_TABLE = re.compile(r"\s*select\s+\*\s+from\s+[\"`]?(\w+)[\"`]?\s*;?\s*", re.IGNORECASE)
+_WHOLE_TABLE = re.compile(r"\s*select\s+\*\s+from\s+[\"`]?(\w+)[\"`]?", re.IGNORECASE)
 _BOUND = re.compile(r"must be (at least|at most|more than|less than) (-?[\d.]+)$")
 _BOUND_WORDS = {"at least": "or more", "at most": "or less"}
 #: Keys whose values are names that exist, so that no other text will do.
@@ -117,7 +117,7 @@ def _one_of(present: list[str], step: DraftStep) -> str:
     """Which of several keys that exclude each other is to go."""
     if set(present) == {"table", "query"}:
         table = str(step.config["table"])
-        whole = _WHOLE_TABLE.fullmatch(str(step.config["query"]))
+        whole = _WHOLE_TABLE.fullmatch(str(step.config["query"]).rstrip(" ;\n\t"))
         if whole and whole[1].lower() == table.lower():
             return f'remove "query": it reads all of {table[:60]}, as "table" does'
         return 'remove "table": the query itself says what is read'
