@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -15,6 +16,8 @@ from osiris_core.problems import Problem
 from osiris_core.validate.draft import Draft, DraftStep
 
 _MOST_CHANGES = 12
+#: Nobody rewrites more lines by hand, and to compare them takes time that grows with their square.
+_MOST_LINES = 400
 
 
 def keboola(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
@@ -23,8 +26,8 @@ def keboola(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     document = load(upgrade(draft.document).text, draft.document.file)
     text, swaps = _fitting(document, draft)
     after = f" (then {'; '.join(swaps)})" if swaps else ""
-    hint = f"osiris upgrade {draft.document.file} --write rewrites the whole file{after}"
-    if may_hold_secrets(old):
+    hint = f"osiris upgrade {shlex.quote(draft.document.file)} --write rewrites the whole file{after}"
+    if old.count("\n") > _MOST_LINES or may_hold_secrets(old):
         return replace(problem, hint=hint)
     changes = list(_changes(old.splitlines(), text.splitlines()))
     more = f"\nand {len(changes) - _MOST_CHANGES} more" if len(changes) > _MOST_CHANGES else ""
