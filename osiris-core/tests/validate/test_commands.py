@@ -207,3 +207,35 @@ def test_validate_sends_the_old_dialect_to_upgrade(run: Any, own_shop: Any) -> N
     done = run("validate", "old.yaml")
     assert done.returncode == 2
     assert "mend: osiris upgrade old.yaml" in done.stderr
+
+
+CANARY = "hunter2-canary"
+SECRETS = {
+    "nested": VALID.replace('"@ware"', '"@shop"').replace("order_copy", f"big_orders, options: {{password: {CANARY}}}"),
+    "closing": VALID.replace("@ware", "@shop") + f'    note:\n      password:\n        "{CANARY}\n',
+    "colon": VALID + f"    note:\n      password:\n        a: {CANARY} b: c\n",
+    "alias": VALID.replace('"@shop"', f"@shop password={CANARY}"),
+    "union": VALID.replace(
+        "config: {table: orders, columns: [id, customer_id, total]}",
+        f"config: {{query: \"SELECT id FROM orders UNION SELECT * FROM postgres_scan('host=h password={CANARY}')\"}}",
+    ),
+    "call": VALID.replace(
+        "config: {table: orders, columns: [id, customer_id, total]}",
+        f"config: {{query: \"SELECT id FROM orders UNION SELECT * FROM mysql_scan('h', 'password={CANARY}')\"}}",
+    ),
+    "locking": VALID.replace(
+        "config: {table: orders, columns: [id, customer_id, total]}",
+        f'config: {{query: "SELECT id FROM orders FOR UPDATE OF orders password={CANARY}"}}',
+    ),
+    "list": VALID.replace("columns: [id, customer_id, total]", f"columns: password={CANARY}"),
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_mend_repeats_a_secret(name: str, run: Any, own_shop: Any) -> None:
+    assert CANARY in SECRETS[name]
+    (own_shop.root / "secret.yaml").write_text(SECRETS[name])
+    for options in ([], ["--json"]):
+        done = run("validate", "secret.yaml", *options)
+        assert done.returncode == 2, done
+        assert CANARY not in done.stdout + done.stderr

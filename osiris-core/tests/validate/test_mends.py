@@ -182,6 +182,22 @@ def test_no_mend_repeats_credentials(shop: Any) -> None:
     assert not any("hunter2" in problem.hint + problem.example for problem in problems)
 
 
+def test_a_reference_with_a_default_names_nothing_of_the_default(shop: Any) -> None:
+    text = HEAD + READER.replace("table: orders", 'table: "${DB_NAME:-hunter2}"')
+    problem = next(problem for problem in shop.check(text).problems if problem.code == "OSI-V134")
+    assert "params.db_name}" in problem.hint
+    assert "hunter2" not in problem.hint + problem.example
+
+
+def test_a_long_file_of_the_other_dialect_is_not_compared_line_by_line(shop: Any) -> None:
+    text = (FAULTS / "version_keboola.yaml").read_text()
+    short = next(p for p in shop.check(text).problems if p.code == "OSI-V021")
+    assert short.example
+    long = next(p for p in shop.check(text + "\n# more" * 401).problems if p.code == "OSI-V021")
+    assert "osiris upgrade pipeline.yaml --write" in long.hint
+    assert long.example == ""
+
+
 def test_no_system_is_asked_for_a_mend_when_none_may_be(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("asked")

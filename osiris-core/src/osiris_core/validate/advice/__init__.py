@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from osiris_core.errors import OsirisError
-from osiris_core.oml.masking import holds_credentials
+from osiris_core.oml.masking import holds_credentials, secret_ranges
 from osiris_core.problems import Problem
 from osiris_core.validate.draft import Draft, DraftStep
 
@@ -52,10 +51,11 @@ def _advised(problem: Problem, steps: dict[int, DraftStep], advisers: dict[str, 
     step = steps.get(int(path[1])) if path[:1] == ("steps",) and len(path) > 1 else None
     try:
         found = adviser(problem, step, draft)
-    except OsirisError:  # a broken spec or connection, which has a problem of its own
+    except Exception:  # a broken spec or connection has a problem of its own; a mend must not cost the message
         return problem
     short = len(found.hint) <= MAX_HINT and len(found.example) <= MAX_EXAMPLE
-    return found if short and not holds_credentials(f"{found.hint}\n{found.example}") else problem
+    safe = short and not any(holds_credentials(said) or secret_ranges(said) for said in (found.hint, found.example))
+    return found if safe else problem
 
 
 def _advisers() -> dict[str, Adviser]:

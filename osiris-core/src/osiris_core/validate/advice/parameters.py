@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from osiris_core.oml.editor import yaml_flow
@@ -74,7 +75,8 @@ def undeclared(problem: Problem, step: DraftStep | None, draft: Draft) -> Proble
     if problem.hint.startswith("did you mean"):
         return problem
     text = str(draft.document.at(problem.path))
-    found = text[text.find("${") + 2 : text.find("}", text.find("${"))]
+    reference = re.search(r"\$\{([\w.]*)", text)  # what follows a name, as in ${NAME:-value}, may be a secret
+    found = reference[1] if reference is not None else ""
     name = identifier(found.removeprefix("params."), "value").lower()
     kind = param_type_for(condition_column(step, problem.path, draft))
     sample = yaml_flow(BY_PARAM_TYPE[kind])

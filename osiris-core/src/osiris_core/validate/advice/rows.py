@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from osiris_core.catalog.model import Column, Table
 from osiris_core.oml.editor import yaml_flow
-from osiris_core.oml.masking import is_secret_key
 from osiris_core.problems import Problem
 from osiris_core.validate.advice.words import (
     choose,
@@ -317,10 +316,11 @@ def view(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     names = [table.name for table in step.catalog.tables]
     name = free_name(str(step.config["table"]), names)
     if "create" in contract(step.spec, "write").fields:
-        config = {**step.raw, "table": name, "create": "if_missing"}
+        # Other keys may hold secrets, at any depth, and the line above says what is to change.
+        kept = {key: step.raw[key] for key in ("write_mode", "merge_keys", "on_drift") if key in step.raw}
+        config = {"table": name, **kept, "create": "if_missing"}
         hint = f"write a new table: {entry('table', name)}, create: if_missing"
-        safe = not any(is_secret_key(key) for key in config)
-        return replace(problem, hint=hint, example=entry("config", config) if safe else "")
+        return replace(problem, hint=hint, example=entry("config", config))
     read = tables_read(step, draft)
     rows = _rows_of(step)
     tables = [table for table in step.catalog.tables if table.kind != "view" and table.name not in read]
