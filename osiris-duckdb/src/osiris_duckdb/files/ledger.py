@@ -19,8 +19,8 @@ def entries(connection: Connection, limit: int | None) -> list[LedgerEntry]:
 def prune(connection: Connection, older_than_days: float, *, dry_run: bool) -> int:
     """Remove old commits from every marker, each under its file's lock. Returns how many.
 
-    Raises RunError (OSI-R029, retryable) while a run writes one of the files; the others are done or left for the
-    next time.
+    Raises RunError (OSI-R029, retryable) while a run writes one of the files, OSI-R027 when a marker was edited; the
+    others are done or left for the next time.
     """
     root = root_of(connection)
     return sum(_prune(root, name, older_than_days, dry_run) for name in marked(root))
