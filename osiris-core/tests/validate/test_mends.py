@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from osiris_core.catalog.store import Catalogs
+from osiris_core.connections import Connections
 from osiris_core.errors import ConnectError, SecretError
 from osiris_core.oml import Document, load, load_file
 from osiris_core.oml.edit import apply_fixes
@@ -162,6 +163,7 @@ def test_many_aliases_are_one_problem(shop: Any) -> None:
 def test_a_skeleton_overwrites_no_table(own_shop: Any) -> None:
     with duckdb.connect(str(own_shop.root / "shop.duckdb")) as database:
         database.execute("CREATE TABLE orders_copied (id BIGINT)")
+    own_shop.session.catalogs.get("shop", "duckdb.table")
     [problem] = own_shop.check("orders\n").problems
     assert "name: orders\n" in problem.example
     assert "orders_copied_2" in problem.example
@@ -208,6 +210,31 @@ def test_no_system_is_asked_for_a_mend_when_none_may_be(shop: Any, monkeypatch: 
     assert (problem.code, problem.hint) == ("OSI-V123", 'add one of: connection: "@shop", connection: "@ware"')
 
 
+def test_no_system_that_the_file_does_not_name_is_connected_to_for_a_mend(
+    own_shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    resolve = Connections.resolve
+
+    def resolved(self: Connections, aliases: Any, *args: Any, **kwargs: Any) -> Any:
+        aliases = list(aliases)
+        asked.extend(aliases)
+        return resolve(self, aliases, *args, **kwargs)
+
+    monkeypatch.setattr(Connections, "resolve", resolved)
+    sql = READER.replace("duckdb.table", "duckdb.sql").replace("mode: read", "mode: transform")
+    texts = ["orders\n", HEAD + READER.replace('connection: "@shop", ', ""), HEAD + READER.replace("@shop", "@shopp")]
+    for text in (*texts, HEAD + sql):
+        assert own_shop.check(text).problems
+    assert asked == []
+    own_shop.session.catalogs.get("shop", "duckdb.table")
+    asked.clear()
+    validation = own_shop.check(texts[1])
+    assert "which has the table orders" in validation.problems[0].hint
+    assert validation.notes == () or "offline" not in str(validation.notes)
+    assert asked == []
+
+
 def test_a_system_that_does_not_answer_is_asked_once_for_mends(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
 
@@ -217,7 +244,8 @@ def test_a_system_that_does_not_answer_is_asked_once_for_mends(shop: Any, monkey
 
     monkeypatch.setattr(Catalogs, "get", silent)
     step = READER.replace('connection: "@shop", ', "")
-    shop.check(HEAD + "".join(step.replace("id: orders", f"id: s{number}") for number in range(20)))
+    named = '  # connection: "@shop"\n'
+    shop.check(HEAD + named + "".join(step.replace("id: orders", f"id: s{number}") for number in range(20)))
     assert calls == ["shop"]
 
 

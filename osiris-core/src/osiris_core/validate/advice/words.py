@@ -102,18 +102,32 @@ def table_names(step: DraftStep | None, draft: Draft) -> list[str]:
 
 
 def catalog_of(alias: str, component: str, draft: Draft) -> Catalog | None:
-    """What is behind ``alias``, asked for only where this validation asks systems; None when nobody says."""
+    """What is behind ``alias``, asked for only where this validation asks systems; None when nobody says.
+
+    A system that the file does not name is not connected to: what is known of it from before has to do.
+    """
     known = draft.catalogs.get(alias)
     if known is not None and known.component == component:
         return known
     from osiris_core.errors import OsirisError
 
     if (alias, component) not in draft.asked and draft.asks:
+        named = _names(draft, alias)
+        catalogs = draft.session.catalogs
+        notes = list(catalogs.notes)
         try:
-            draft.asked[alias, component] = draft.session.catalogs.get(alias, component)
+            draft.asked[alias, component] = catalogs.get(alias, component, offline=None if named else True)
         except OsirisError:  # nobody waits twice for a system that is not there
-            draft.asks = False
+            draft.asks = not named
+        if not named:  # that a name in a mend is from the cache is no remark on this validation
+            catalogs.notes[:] = notes
     return draft.asked.get((alias, component))
+
+
+def _names(draft: Draft, alias: str) -> bool:
+    """Whether the file names the connection, be it YAML or not."""
+    written = rf"connection[\"']?[ \t]*:[ \t]*[\"']?@{re.escape(alias)}(?![\w-])"
+    return any(step.alias == alias for step in draft.steps) or re.search(written, draft.document.text) is not None
 
 
 def condition_column(step: DraftStep | None, path: Sequence[str | int], draft: Draft) -> Column | None:
