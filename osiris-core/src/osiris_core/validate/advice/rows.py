@@ -317,8 +317,10 @@ def view(problem: Problem, step: DraftStep | None, draft: Draft) -> Problem:
     name = free_name(str(step.config["table"]), names)
     if "create" in contract(step.spec, "write").fields:
         # Other keys may hold secrets, at any depth, and the line above says what is to change.
-        kept = {key: step.raw[key] for key in ("write_mode", "merge_keys", "on_drift") if key in step.raw}
-        config: dict[str, object] = {"table": name, **kept, "create": "if_missing"}
+        kept: dict[str, object] = {
+            key: step.raw[key] for key in ("write_mode", "merge_keys", "on_drift") if key in step.raw
+        }
+        config = {"table": name, **kept, "create": "if_missing"}
         hint = f"write a new table: {entry('table', name)}, create: if_missing"
         return replace(problem, hint=hint, example=entry("config", config))
     read = tables_read(step, draft)
