@@ -214,6 +214,7 @@ SECRETS = {
     "nested": VALID.replace('"@ware"', '"@shop"').replace("order_copy", f"big_orders, options: {{password: {CANARY}}}"),
     "closing": VALID.replace("@ware", "@shop") + f'    note:\n      password:\n        "{CANARY}\n',
     "colon": VALID + f"    note:\n      password:\n        a: {CANARY} b: c\n",
+    "default": VALID.replace("table: order_copy", f'table: "${{DB_PASSWORD:-{CANARY}}}"'),
     "alias": VALID.replace('"@shop"', f"@shop password={CANARY}"),
     "union": VALID.replace(
         "config: {table: orders, columns: [id, customer_id, total]}",

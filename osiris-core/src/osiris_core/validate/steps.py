@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,10 @@ def _unknown_reference(path: Path, text: str, step: DraftStep, draft: Draft) -> 
     if not inside.startswith("params."):
         near = draft.suggest.certain(inside, draft.params)
         hint = f"did you mean ${{params.{near}}}?" if near else "declare a parameter, and write ${params.NAME}"
-        return Problem("OSI-V134", f"{text} is not a parameter of this pipeline", where, hint=hint)
+        # Only the name: what a shell takes for a default, as in ${NAME:-value}, may be a secret.
+        plain = re.match(r"[\w.]*", inside)
+        shown = text if plain and plain[0] == inside else f"${{{plain[0] if plain else ''}…}}"
+        return Problem("OSI-V134", f"{shown} is not a parameter of this pipeline", where, hint=hint)
     name = inside.removeprefix("params.")
     hint = draft.suggest.hint(name, draft.params) or f"declare it: params: {{{name}: {{type: string}}}}"
     return Problem("OSI-V130", f'the parameter "{name}" is not declared', where, hint=hint)
