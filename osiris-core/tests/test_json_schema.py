@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from osiris_core.json_schema import Codes, SchemaChecker
@@ -80,6 +80,7 @@ leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) 
 values = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # a busy machine is no fault
 @given(st.dictionaries(st.sampled_from("abcdefg"), values))
 def test_values_are_never_shown_when_they_must_not_be(value: dict[str, Any]) -> None:
     for problem in SchemaChecker(SCHEMA, CODES, show_values=False).problems(value):
