@@ -8,6 +8,8 @@ Osiris. Everything else may change in any release.
 
 from __future__ import annotations
 
+from osiris_core.lazy import lazily
+
 TYPE_CHECKING = False  # type checkers take it for typing.TYPE_CHECKING, whose import would cost more than all of this
 if TYPE_CHECKING:
     from osiris_core.catalog.model import Catalog, Column, ForeignKey, Scope, Table
@@ -98,7 +100,6 @@ _HOMES = {
     "session": ("Session",),
     "spec": ("Spec",),
 }
-_HOME_OF = {name: f"osiris_core.{module}" for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "API_VERSION",
@@ -157,15 +158,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -6,6 +6,8 @@ that only asks a server about its tables does not wait for Arrow.
 
 from __future__ import annotations
 
+from osiris_core.lazy import lazily
+
 TYPE_CHECKING = False  # type checkers take it for typing.TYPE_CHECKING
 if TYPE_CHECKING:
     from osiris_core.atomic import private_opener, rights_of
@@ -45,7 +47,6 @@ _HOMES = {
         "with_source_table",
     ),
 }
-_HOME_OF = {name: f"osiris_core.{module}" for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "LEDGER_TABLE",
@@ -74,15 +75,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

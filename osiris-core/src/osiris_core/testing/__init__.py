@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from osiris_core.lazy import lazily
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from osiris_core.data.edge_values import EDGE_COLUMNS, HARD_COLUMNS, EdgeColumn, edge_table, meaning
@@ -16,13 +18,12 @@ if TYPE_CHECKING:
     from osiris_core.testing.suite import ConnectorSuite
 
 _HOMES = {
-    "osiris_core.data.edge_values": ("EDGE_COLUMNS", "HARD_COLUMNS", "EdgeColumn", "edge_table", "meaning"),
-    "osiris_core.testing.connector": ("Connector", "people", "rows_of", "stream_of"),
-    "osiris_core.testing.crash": ("write_and_die",),
-    "osiris_core.testing.marks": ("demonstrates", "needs"),
-    "osiris_core.testing.suite": ("ConnectorSuite",),
+    "data.edge_values": ("EDGE_COLUMNS", "HARD_COLUMNS", "EdgeColumn", "edge_table", "meaning"),
+    "testing.connector": ("Connector", "people", "rows_of", "stream_of"),
+    "testing.crash": ("write_and_die",),
+    "testing.marks": ("demonstrates", "needs"),
+    "testing.suite": ("ConnectorSuite",),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "EDGE_COLUMNS",
@@ -41,12 +42,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, _HOMES)
