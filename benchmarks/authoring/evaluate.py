@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from frozen import Request, load_requests
@@ -96,7 +97,7 @@ def main() -> int:
                 base_url = _base_url(WAYS[way], args, stack)
                 ask = bench.freeform if way == "freeform" else bench.ours
                 chosen = sample(requests, args.freeform_sample) if way == "freeform" else requests
-                run_way(way, lambda request: ask(request, base_url), chosen, results, args.limit_seconds)  # noqa: B023
+                run_way(way, partial(ask, base_url=base_url), chosen, results, args.limit_seconds)
     print(table(results.ways))
     missed = broken(results.ways) if results.ways["ours"] else []
     print(*(f"missed: {bound}" for bound in missed), sep="\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from osiris_core.cli.options import add_session_options, open_session
@@ -80,7 +81,8 @@ def _prune(session: Session, args: Namespace) -> int:
     targets = {alias: _target(session, alias) for alias in aliases}  # all of them, before the first is changed
     removed: dict[str, int] = {}
     for alias, (driver, connection) in targets.items():
-        removed[alias] = _asked(session, alias, driver, lambda: _pruned(driver, connection, days, args))  # noqa: B023
+        prune = partial(driver.prune_ledger, connection, days, dry_run=args.dry_run)
+        removed[alias] = _asked(session, alias, driver, prune)
         if not args.json:
             verb = "would be" if args.dry_run else "were"
             count = f"{removed[alias]:,} {'entry' if removed[alias] == 1 else 'entries'}"
@@ -89,10 +91,6 @@ def _prune(session: Session, args: Namespace) -> int:
         pruned = [{"alias": alias, "removed": count} for alias, count in removed.items()]
         emit_json({"older_than_days": days, "dry_run": args.dry_run, "ledgers": pruned})
     return 0
-
-
-def _pruned(driver: Driver, connection: Connection, days: float, args: Namespace) -> int:
-    return driver.prune_ledger(connection, days, dry_run=args.dry_run)
 
 
 def _target(session: Session, alias: str) -> tuple[Driver, Connection]:
