@@ -7,6 +7,6 @@ if not sys.flags.safe_path and sys.path[0] in ("", str(Path.cwd())):
     # Python puts the current directory first: a plugin must be installed, not lie where the command is typed.
     del sys.path[0]
 
-from osiris_core.cli.main import main
+from osiris_core.cli.program import program
 
-sys.exit(main())
+program()

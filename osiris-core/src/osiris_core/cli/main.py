@@ -5,7 +5,6 @@ Start-up is kept cheap: help is a static table, a command's module is imported w
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -39,16 +38,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("explain a problem code", "osiris_core.cli.explain"),
 }
 EXIT_BROKEN_PIPE = 141
-#: New objects before the collector looks for cycles. What a command imports lives to its end, so looking 700 objects
-#: at a time, as Python does of itself, finds nothing and takes a tenth of the start-up.
-COLLECT_AFTER = 50_000
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the process's exit code. Without ``argv`` the process is ours, and ends afterwards."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if argv is None:
-        gc.set_threshold(COLLECT_AFTER)
+def main(argv: Sequence[str]) -> int:
+    """Run one command; returns the process's exit code."""
+    arguments = list(argv)
     _terminate_politely()
     try:
         code = _dispatch(arguments)
@@ -126,7 +120,3 @@ def _run(name: str, arguments: list[str]) -> int:
     parsed: argparse.Namespace = parser.parse_args(arguments, namespace=defaults())
     code: int = module.run(parsed)
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())
