@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 
 from osiris_core.context import View
-from osiris_llm.words import fold
+from osiris_llm.words import TABLE, fold, pattern
 
 _QUOTED = re.compile(r"'([^'\n]{1,80})'|\"([^\"\n]{1,80})\"|`([^`\n]{1,80})`|„([^“\n]{1,80})“|「([^」\n]{1,80})」")
 _NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:[.,]\d+)?(?![\w-])")
 _IDENTIFIER = re.compile(r"(?<![\w@])[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+(?!\w)")
-#: "table NAME" introduces a name when no table is called so.
-_NEW_TABLE = re.compile(r"(?:table|tabulk\w*|[Tt]abelle|tabla|tabela)\s+['\"`]?([A-Za-z_]\w*)")
+#: "table NAME" introduces a name when no table is called so. German writes nouns with a capital.
+_NEW_TABLE = re.compile(rf"(?:{pattern(TABLE)}|Tabelle)\s+['\"`]?([A-Za-z_]\w*)")
 _SMALL_WORDS = frozenset(
     """a all and as aus by called da de del des die do du e en for from im in into is it las los nach named of on only
     over para po que so than that the there they to und von where which with y z ze""".split()  # noqa: SIM905

@@ -44,15 +44,26 @@ NEGATION = _words(
     "not |n't |no |without|except|other than|never|un-|neni|nejsou|krome|bez |nicht|ohne|ausser|kein|no |"
     "sin |excepto|salvo|pas |sans |sauf|nao |sem |exceto|ではない|ない|以外|未"
 )
+#: "As", before a name.
+AS = _words("as |jako |als |como |comme ")
+#: Before the connection that rows go to.
+INTO = _words("to |into |do |nach |in |vers |a |no |na ")
+#: A table.
+TABLE = _words("table |tabulk|tabelle |tabla |tabela ")
+_CALLED = _words("called|nenn|llam|appel")
+_NAMED = _words("named|name it")
+#: Before a name that the request gives to something.
+NAMING = (*AS, *_CALLED, *_NAMED, *_words("call it |call them "))
 #: A column gets another name.
-RENAMING = _words(
-    "renam|call |called|as |prejmen|nazv|jako |umbenen|nenn|als |renombr|llam|como |renomm|appel|comme|"
-    "renome|chame|名前を|という名前|改名"
+RENAMING = (
+    *AS,
+    *_CALLED,
+    *_words("comme|call |renam|prejmen|nazv|umbenen|renombr|renomm|renome|chame|名前を|という名前|改名"),
 )
 #: Before the name of something to be made.
-MAKING = _words("table |named|name it|as |into |to |=|tabulk|tabelle|tabla|tabela|table|comme ")
+MAKING = (*AS, *_NAMED, *(word.rstrip() for word in TABLE), *_words("into |to |="))
 #: Before the columns that rows are matched by.
-MATCHING = _words("on|by|key|keys|podle|nach|uber|por|par|sur|using")
+MATCHING = _words("on |by |key |keys |podle |nach |uber |por |par |sur |using ")
 #: A value is not there, or is.
 EMPTINESS = _words(
     "empty|null|missing|blank|without|no |not |unset|prazdn|chyb|bez |neni|leer|fehl|ohne|vaci|falta|sin |"
@@ -143,6 +154,12 @@ def fold(text: str) -> str:
     """``text`` lower-cased, without diacritics, white space folded, with a space at both ends."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
     return f" {' '.join(plain.split())} "
+
+
+def pattern(entries: tuple[str, ...]) -> str:
+    """A regular expression for any of ``entries``, up to the end of the word."""
+    found = (re.escape(entry.rstrip()) + ("" if entry.endswith(" ") else r"\w*") for entry in entries)
+    return f"(?:{'|'.join(found)})"
 
 
 def says(folded: str, entries: tuple[str, ...]) -> bool:

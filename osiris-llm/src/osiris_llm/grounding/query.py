@@ -17,11 +17,8 @@ from osiris_llm.grounding.reading import Reading, listed
 from osiris_llm.mentions import said
 
 #: "called X", "as X": the request names something that is to be made.
-_NAMING = re.compile(
-    r"(?<!\w)(?:called|call (?:it|them)|named|name it|as|jako|als|como|comme|appel\w*|llam\w*|nenn\w*)"
-    r" ['\"`]?([a-z_][a-z0-9_]*)"
-)
-_THING = re.compile(r"(?:table|tabulk\w*|tabelle|tabla|tabela)\Z")
+_NAMING = re.compile(rf"(?<!\w){words.pattern(words.NAMING)} ['\"`]?([a-z_][a-z0-9_]*)")
+_THING = re.compile(rf"{words.pattern(words.TABLE)}\Z")
 
 
 def with_own_names(form: SqlMove, reading: Reading) -> SqlMove:

@@ -52,8 +52,7 @@ def _is_target(name: str, reading: Reading) -> bool:
     """Whether the request says "as table NAME" or "into lake table NAME": nothing else can be meant."""
     word = re.escape(words.fold(name).strip())
     aliases = "|".join(re.escape(words.fold(alias).strip()) for alias in reading.mentions.aliases) or "-"
-    before = rf"as|jako|als|como|comme|(?:to|into|do|nach|in|vers|a|no|na) @?(?:{aliases})"
-    cue = rf"(?:{before}) (?:table|tabulk\w*|tabelle|tabla|tabela)"
+    cue = rf"(?:{words.pattern(words.AS)}|{words.pattern(words.INTO)} @?(?:{aliases})) {words.pattern(words.TABLE)}"
     return re.search(rf"(?<!\w){cue} ['\"`]?{word}(?!\w)", reading.mentions.folded) is not None
 
 
@@ -100,9 +99,9 @@ def _keys(move: Move, reading: Reading) -> Move:
 
 def _matched_by(key: str, reading: Reading) -> bool:
     """Whether the request says ``key`` right after a word such as "on"."""
-    cues = "|".join(words.MATCHING)
     name = re.escape(words.fold(key).strip())
-    return re.search(rf"(?<![a-z0-9_])({cues})\s+(the\s+)?{name}(?![a-z0-9_])", reading.mentions.folded) is not None
+    cue = rf"(?<![a-z0-9_]){words.pattern(words.MATCHING)}\s+(the\s+)?"
+    return re.search(rf"{cue}{name}(?![a-z0-9_])", reading.mentions.folded) is not None
 
 
 def _incremental(move: Move, reading: Reading) -> Move:
