@@ -10,6 +10,7 @@ from osiris_core import Column
 from osiris_core.context import Condition, Move
 from osiris_llm import dates, words
 from osiris_llm.grounding.reading import AskError, Reading
+from osiris_llm.grounding.times import ground_time, names_a_time
 from osiris_llm.mentions import said
 
 _EMPTY_OPERATORS = ("is_null", "is_not_null")
@@ -37,16 +38,10 @@ def _grounded(condition: Condition, column: Column, move: Move, reading: Reading
         reading.note(f"dropped the condition on {column.name}: it compares with nothing")
         return []
     if column.arrow.startswith(("date", "timestamp")) and (interval := dates.resolve(value, reading.now)):
-        if move.incremental and not _names_a_time(reading):
+        if move.incremental and not names_a_time(reading):
             reading.note(f"dropped the condition on {column.name}: an incremental read knows where it goes on")
             return []
-        span = _months_said(interval, reading)
-        if span is not None:
-            reading.note(f"{column.name} within {span}, as the request says")
-            condition, interval = replace(condition, op="=", value=span), dates.resolve(span, reading.now) or interval
-        _time_is_asked_for(condition, reading)
-        interval = _both_sides(condition, interval, reading)
-        return _bounds(condition, interval, reading, as_date=column.arrow.startswith("date"))
+        return ground_time(condition, interval, reading, as_date=column.arrow.startswith("date"))
     if column.arrow == "bool":
         return [_truth(condition, reading)]
     condition = _operator(condition, column, reading)
@@ -107,83 +102,6 @@ def _value_is_asked_for(condition: Condition, value: str, reading: Reading) -> N
     if len(value) > 2 and not numeric and words.fold(value).strip("% ") in mentions.folded:
         return
     raise AskError(f'Should {condition.column} be {condition.op} "{value}"? The request does not say so.')
-
-
-def _names_a_time(reading: Reading) -> bool:
-    entries = (*words.DATES.values(), *words.MONTHS)
-    return bool(reading.mentions.numbers) or any(words.says(reading.mentions.folded, names) for names in entries)
-
-
-def _time_is_asked_for(condition: Condition, reading: Reading) -> None:
-    """The expression's words, or every number of it, must be in the request; a month may be named."""
-    folded, value = reading.mentions.folded, condition.value.strip().lower()
-    entries = words.DATES.get(value)
-    if entries is not None and words.says(folded, entries):
-        return
-    numbers = {number.lstrip("0") for number in re.findall(r"\d+", value)}
-    months = {str(i) for i, names in enumerate(words.MONTHS, 1) if words.says(folded, names)}
-    spoken = {number.lstrip("0") for number in re.findall(r"\d+", folded)} | months
-    spoken |= {str(reading.now.year), str(reading.now.year - 1)} if months else set()
-    edges = {"1", "28", "29", "30", "31"}  # a month may be spelled by its first and last day
-    if entries is None and numbers and numbers <= spoken | edges and months <= numbers:
-        return
-    raise AskError(f'Which time is meant for {condition.column}? "{condition.value}" is not in the request.')
-
-
-def _months_said(interval: dates.Interval, reading: Reading) -> str | None:
-    """The span of two named months, "from January to March 2026", of which the form took only one end.
-
-    Only within one year: the months rise as they are named, and at most one year is.
-    """
-    folded, start = reading.mentions.folded, interval.start
-    named = [names for names in words.MONTHS if words.says(folded, names)]
-    years = {number for number in reading.mentions.numbers if re.fullmatch(r"(19|20)\d\d", number)}
-    both_sides = words.says(folded, words.SINCE) and words.says(folded, words.BEFORE)
-    if interval.end is not None or start is None or len(named) != 2 or len(years) > 1 or not both_sides:
-        return None
-    first, last = (words.MONTHS.index(names) + 1 for names in named)
-    if start.month not in (first, last) or not _in_order(named, folded):
-        return None
-    return f"{start.year:04}-{first:02}..{start.year:04}-{last:02}"
-
-
-def _in_order(groups: Iterable[tuple[str, ...]], folded: str) -> bool:
-    """Whether the first words of the groups stand in the text one behind the other."""
-    places = [min(folded.find(entry) for entry in entries if entry in folded) for entries in groups]
-    return places == sorted(places)
-
-
-def _both_sides(condition: Condition, interval: dates.Interval, reading: Reading) -> dates.Interval:
-    """The interval with both ends unless the request's words leave one open: "in February" ends with February."""
-    folded = reading.mentions.folded
-    if interval.end is not None or interval.start is None or words.says(folded, words.SINCE):
-        return interval
-    if any(words.says(folded, entries) for direction, entries in words.COMPARISONS.items() if ">" in direction):
-        return interval
-    named = [number for number, names in enumerate(words.MONTHS, 1) if words.says(folded, names)]
-    start = interval.start
-    if named == [start.month] and (start.day, start.hour, start.minute) == (1, 0, 0):
-        whole = dates.resolve(f"{start.year:04}-{start.month:02}", reading.now)
-        if whole is not None:
-            reading.note(f"{condition.column} within {start.year}-{start.month:02}, as the request names no open end")
-            return whole
-    raise AskError(f'Until when should {condition.column} reach? The request does not say "since".')
-
-
-def _bounds(condition: Condition, interval: dates.Interval, reading: Reading, *, as_date: bool) -> Iterable[Condition]:
-    """The half-open interval as conditions. One side only where the request's words say before or after."""
-    start = dates.spelled(interval.start, as_date=as_date) if interval.start else None
-    end = dates.spelled(interval.end, as_date=as_date) if interval.end else None
-    before = words.says(reading.mentions.folded, words.BEFORE)
-    after = words.says(reading.mentions.folded, words.SINCE)
-    if before and not after and start and end and condition.op in ("<", "<="):
-        start, end = None, (end if condition.op == "<=" else start)
-    elif after and not before and start and end and condition.op in (">", ">="):
-        start, end = (end if condition.op == ">" else start), None
-    elif condition.op not in ("=", "in") and start and end:
-        reading.note(f"{condition.column} within {condition.value}")
-    lower = [Condition(condition.column, ">=", start)] if start else []
-    return lower + ([Condition(condition.column, "<", end)] if end else [])
 
 
 def _emptiness(condition: Condition, reading: Reading) -> Iterable[Condition]:
