@@ -99,7 +99,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
     for package in PACKAGES:
         session.run("mypy", f"{package}/src")
-    session.run("mypy", "noxfile.py", "tests", "scripts")
+    session.run("mypy", "noxfile.py", "tests", "scripts", "benchmarks")
     session.run("lint-imports")
 
 

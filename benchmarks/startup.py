@@ -54,7 +54,7 @@ def main(rounds: int) -> int:
         for command in commands.values():
             cpu_seconds(command, environment, directory)  # fills the caches
         for _ in range(rounds):
-            samples: dict[str, list[float]] = {"": []} | {name: [] for name in commands}
+            samples: dict[str, list[float]] = {name: [] for name in ("", *commands)}
             for _ in range(PER_ROUND):
                 samples[""].append(cpu_seconds([sys.executable, "-c", "pass"], environment, directory))
                 for name, command in commands.items():

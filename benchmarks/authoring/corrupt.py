@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import sqlglot
 from frozen import Request, load_requests, make_project
@@ -27,7 +28,7 @@ from osiris_core.context import OPERATORS, Condition, Form, Move, Rename, View, 
 from osiris_llm.grounding import ground
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-_OPERATORS = {exp.EQ: "=", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="}
+_OPERATORS: dict[type, str] = {exp.EQ: "=", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="}
 _DATES = {
     "a06": "last_month",
     "a20": "2026-01..2026-03",
@@ -56,14 +57,14 @@ def _move(request: Request, target: str, sql: str, view: View) -> Move:
     return Move(source, "lake", name, "append", columns, where, renames, "incremental" in request.expect)
 
 
-def _conditions(query: exp.Expression) -> list[exp.Expression]:
+def _conditions(query: Any) -> list[Any]:
     where = query.args.get("where")
     if where is None:
         return []
     return list(where.this.flatten()) if isinstance(where.this, exp.And) else [where.this]
 
 
-def _condition(item: exp.Expression) -> Condition:
+def _condition(item: Any) -> Condition:
     if isinstance(item, exp.Not):
         return Condition(item.this.name, "=", "false")
     if isinstance(item, exp.Is):
@@ -160,9 +161,9 @@ def main() -> int:
     print(f"{'corrupted':20}{'right':>8}{'declined':>10}{'silently wrong':>16}")
     for way in sorted({name for name, _ in outcomes}):
         print(f"{way:20}{outcomes[way, 'right']:8}{outcomes[way, 'declined']:10}{outcomes[way, 'wrong']:16}")
-    wrong = sum(count for (_, outcome), count in outcomes.items() if outcome == "wrong")
-    print(f"silently wrong: {wrong} of {outcomes.total()}; right forms refused: {refused_right or 'none'}")
-    return 1 if refused_right or wrong > outcomes.total() * 0.01 else 0
+    silent = sum(count for (_, outcome), count in outcomes.items() if outcome == "wrong")
+    print(f"silently wrong: {silent} of {outcomes.total()}; right forms refused: {refused_right or 'none'}")
+    return 1 if refused_right or silent > outcomes.total() * 0.01 else 0
 
 
 if __name__ == "__main__":

@@ -88,4 +88,4 @@ def differing_rows(directory: Path, connections: tuple[str, ...], table: str, sq
         columns = ", ".join(f'"{name}"' for name in wanted)
         actual = f"SELECT {columns} FROM {table}"
         difference = f"({sql}) EXCEPT ALL ({actual})", f"({actual}) EXCEPT ALL ({sql})"
-        return sum(database.execute(f"SELECT count(*) FROM ({text})").fetchone()[0] for text in difference)
+        return sum(len(database.execute(text).fetchall()) for text in difference)

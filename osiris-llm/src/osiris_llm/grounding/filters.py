@@ -1,4 +1,4 @@
-"""Which rows are read: every condition must be in the request, its value, its direction and its time."""
+"""Which rows are read: every condition must be in the request, with its value and its direction."""
 
 from __future__ import annotations
 
