@@ -229,3 +229,15 @@ def test_tls_is_demanded_only_where_there_is_some(strange_server: MySQLServer, c
             {"table": "t"},
             connector.context(),
         )
+
+
+@pytest.mark.parametrize(
+    ("fields", "proved"),
+    [({"host": "0.0.0.0"}, False), ({"host": "0.0.0.0", "ssl_ca": "ca.pem"}, True), ({"host": "127.0.0.1"}, True)],
+)
+def test_it_is_said_where_nothing_proves_who_answers(
+    tls_server: MySQLServer, certificates: Path, connector: Connector, fields: dict[str, Any], proved: bool
+) -> None:
+    ca = {"ssl_ca": str(certificates / fields["ssl_ca"])} if "ssl_ca" in fields else {}
+    found = findings(connector, port=tls_server.port, database="shop", **(fields | ca))["tls"]
+    assert (found.status, "nothing proves who answers" in found.message) == ("ok", not proved)

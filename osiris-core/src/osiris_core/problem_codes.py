@@ -689,7 +689,8 @@ _code(
 )
 _code(
     "OSI-C042", "configuration", "TLS failed",
-    why="The server does not encrypt, or its certificate is not trusted or names another host.",
+    why="The server does not encrypt, its certificate is not trusted or names another host, or nothing proves that it is "
+    "the right server while it asks for the password.",
     mend="Check ssl_mode and ssl_ca of the connection.",
     example="ssl_mode: verify_ca → add ssl_ca: /path/of/ca.pem",
 )

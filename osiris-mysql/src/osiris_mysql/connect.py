@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from osiris_core import ConnectError, Connection
-from osiris_mysql.clear_text import auth_plugins, warn_unencrypted
+from osiris_mysql.clear_text import auth_plugins, tls_mode, warn_unencrypted
 from osiris_mysql.faults import connecting
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def connect(connection: Connection, *, writing: bool = False) -> pymysql.Connect
     try:
         return pymysql.connect(**given)
     except pymysql.err.OperationalError as error:
-        if error.args[0] != _NO_TLS or connection.text("ssl_mode", "preferred") != "preferred":
+        if error.args[0] != _NO_TLS or tls_mode(connection) != "preferred":
             raise
     return pymysql.connect(**given, ssl_disabled=True)
 
@@ -109,7 +109,7 @@ def arguments(connection: Connection) -> dict[str, Any]:
 
 def _tls(connection: Connection) -> dict[str, Any]:
     """PyMySQL's arguments for ``ssl_mode``."""
-    mode = connection.text("ssl_mode", "preferred")
+    mode = tls_mode(connection)
     if mode == "disabled" or (mode == "preferred" and connection.fields.get("unix_socket")):
         return {"ssl_disabled": True}
     try:

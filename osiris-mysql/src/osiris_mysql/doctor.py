@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from osiris_core import ConnectError, Connection, Finding
-from osiris_mysql.clear_text import on_this_machine
+from osiris_mysql.clear_text import VERIFIED, on_this_machine, tls_mode
 from osiris_mysql.connect import arguments, open_session, product
 from osiris_mysql.faults import fault_of
 
 #: Seconds between the clocks from which incremental reads by time become doubtful.
 CLOCK_SECONDS = 5.0
+_UNKNOWN = "; nothing proves who answers: ssl_mode: verify_identity (or verify_ca) with ssl_ca does"
 _CATEGORIES = {
     "OSI-C040": "name_resolution",
     "OSI-C041": "network",
@@ -98,7 +99,8 @@ def _tls(session: Any, connection: Connection) -> Finding:
         cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_version'")
         row = cursor.fetchone()
     if row is not None and row[1]:
-        return Finding("tls", "ok", f"encrypted with {row[1]}")
+        known = tls_mode(connection) in VERIFIED or on_this_machine(connection)
+        return Finding("tls", "ok", f"encrypted with {row[1]}{'' if known else _UNKNOWN}")
     if on_this_machine(connection):
         return Finding("tls", "ok", "not encrypted, on this machine")
     return Finding(
