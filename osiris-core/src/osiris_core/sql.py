@@ -96,11 +96,13 @@ class Select:
         return list(_tables(self.tree))
 
     def columns(self) -> list[ColumnRef]:
-        """Every column it names, aliases included where they are used as columns."""
+        """Every column it names, aliases included where they are used as columns; an optimizer's hint names none."""
         from sqlglot import exp
 
         found = []
         for column in self.tree.find_all(exp.Column):
+            if column.find_ancestor(exp.Hint):
+                continue
             start, end = _place(column.this)
             found.append(ColumnRef(column.name, column.table, start, end))
         return found
