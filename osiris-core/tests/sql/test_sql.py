@@ -129,21 +129,28 @@ def test_what_reaches_outside_or_changes_something_is_refused(dialect: str, text
 
 
 @pytest.mark.parametrize(
-    ("dialect", "text"),
+    ("dialect", "text", "tables", "columns"),
     [
-        ("postgres", "SELECT a->>'b' FROM t WHERE c ? 'k' AND d @> '{}'"),
-        ("postgres", "SELECT a::int, $$x;y$$, E'\\'; DROP TABLE t; --' FROM t"),
-        ("postgres", "SELECT pg_typeof(a) FROM generate_series(1, 3) AS g(a)"),
-        ("mysql", "SELECT `a b`, \"text\", 'it\\'s' FROM `t` WHERE a <=> NULL"),
-        ("mysql", "SELECT a FROM t -- fine\nWHERE b = 1 # fine too"),
-        ("duckdb", "SELECT * EXCLUDE (a), [1, 2], {'x': 1} FROM t, range(3) r QUALIFY row_number() OVER () = 1"),
-        ("duckdb", "FROM t SELECT a"),
-        ("duckdb", "SELECT unnest([1, 2]) FROM t GROUP BY ALL"),
-        ("duckdb", "SELECT * FROM (VALUES (1)) v(a)"),
+        ("postgres", "SELECT a->>'b' FROM t WHERE c ? 'k' AND d @> '{}'", "t", "a c d"),
+        ("postgres", "SELECT a::int, $$x;y$$, E'\\'; DROP TABLE t; --' FROM t", "t", "a"),
+        ("postgres", "SELECT pg_typeof(a) FROM generate_series(1, 3) AS g(a)", "", "a"),
+        ("mysql", "SELECT `a_b`, \"text\", 'it\\'s' FROM `t` WHERE a <=> NULL", "t", "a_b a"),
+        ("mysql", "SELECT a FROM t -- fine\nWHERE b = 1 # fine too", "t", "a b"),
+        (
+            "duckdb",
+            "SELECT * EXCLUDE (a), [1, 2], {'x': b} FROM t, range(3) r QUALIFY row_number() OVER () = 1",
+            "t",
+            "a b",
+        ),
+        ("duckdb", "FROM t SELECT a", "t", "a"),
+        ("duckdb", "SELECT unnest([1, 2]) FROM t GROUP BY ALL", "t", ""),
+        ("duckdb", "SELECT a FROM (VALUES (1)) v(a)", "", "a"),
     ],
 )
-def test_the_dialects_own_ways_are_understood(dialect: str, text: str) -> None:
-    parse_select(text, dialect)
+def test_the_dialects_own_ways_are_understood(dialect: str, text: str, tables: str, columns: str) -> None:
+    select = parse_select(text, dialect)
+    assert [table.name for table in select.tables()] == tables.split()
+    assert {column.name for column in select.columns()} == set(columns.split())
 
 
 def test_tables_are_those_that_are_no_common_table_expressions() -> None:
@@ -172,18 +179,21 @@ def test_columns_have_their_places() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "tables", "columns"),
     [
-        "total > 10 AND status = 'paid'",
-        "a IN (1, 2) OR b BETWEEN 1 AND 2",
-        "total > (SELECT avg(total) FROM orders)",
-        "EXISTS (SELECT 1 FROM t)",
-        "NOT (a = ${params.x})",
-        "a",
+        ("total > 10 AND status = 'paid'", [], ["total", "status"]),
+        ("a IN (1, 2) OR b BETWEEN 1 AND 2", [], ["a", "b"]),
+        ("total > (SELECT avg(total) FROM orders)", ["orders"], ["total", "total"]),
+        ("EXISTS (SELECT 1 FROM t)", ["t"], []),
+        ("NOT (a = ${params.x})", [], ["a"]),
+        ("a", [], ["a"]),
     ],
 )
-def test_conditions(text: str) -> None:
-    check_condition(text, "postgres")
+def test_conditions(text: str, tables: list[str], columns: list[str]) -> None:
+    """Names are found where they stand in the condition, which is parsed behind ``SELECT … WHERE``."""
+    select = check_condition(text, "postgres")
+    assert [text[slice(*select.place(table))] for table in select.tables()[1:]] == tables
+    assert [text[slice(*select.place(column))] for column in select.columns()] == columns
 
 
 @pytest.mark.parametrize(
