@@ -231,7 +231,10 @@ def test_two_months_with_both_sides_are_a_span_though_the_form_lost_its_end() ->
         open_ended = (Condition("placed_at", "=", end),)
         result = grounded("append orders placed_at from January until March 2026 to lake", where=open_ended)
         assert where(result) == [(">=", "2026-01-01 00:00:00+00:00"), ("<", "2026-04-01 00:00:00+00:00")]
-    assert grounded("append orders placed_at in January, March 2026 to lake", where=open_ended).answer is None
+    listed = grounded("append orders placed_at in January, March 2026 to lake", where=open_ended)
+    assert listed == Grounded(
+        None, question='Which time is meant for placed_at? "since:2026-03-31" is not in the request.'
+    )
 
 
 def test_an_incremental_read_gets_no_time_that_nobody_named() -> None:
@@ -254,7 +257,8 @@ def test_tables_named_in_one_breath_are_all_copied_and_told() -> None:
     "request_text", ["append orders but not customers to lake", "append only orders, customers to lake"]
 )
 def test_tables_that_a_request_restricts_are_asked_about(request_text: str) -> None:
-    assert grounded(request_text).answer is None
+    question = 'What about "customers"? The request names it and the plan does not use it.'
+    assert grounded(request_text) == Grounded(None, question=question)
 
 
 def test_a_name_for_what_a_query_computes_is_no_unknown_name() -> None:
@@ -262,7 +266,7 @@ def test_a_name_for_what_a_query_computes_is_no_unknown_name() -> None:
         ("orders",), "SELECT status, SUM(total) AS total_sum FROM orders GROUP BY status", "lake", "s", "append"
     )
     request = "from orders compute the sum of total per status, call it total_sum, append to lake table s"
-    assert ground(Form("", form), request, VIEW, NOW).answer is not None
+    assert ground(Form("", form), request, VIEW, NOW) == Grounded(form)
     assert ground(Form("", form), "append to lake the sum of total per total_sum of orders", VIEW, NOW).refusal
 
 
@@ -272,7 +276,9 @@ def test_months_over_the_turn_of_a_year_stay_as_the_form_has_them() -> None:
     assert where(result) == [(">=", "2025-11-01 00:00:00+00:00"), ("<", "2026-03-01 00:00:00+00:00")]
     lost = (Condition("placed_at", "=", "since:2025-11-01"),)
     turned = grounded("append orders placed_at from November 2025 until February 2026 to lake", where=lost)
-    assert turned.answer is None or where(turned) == [(">=", "2025-11-01 00:00:00+00:00")]
+    assert turned == Grounded(
+        None, question='Which time is meant for placed_at? "since:2025-11-01" is not in the request.'
+    )
 
 
 def test_a_table_called_like_a_small_word_is_not_copied_by_that_word() -> None:
@@ -280,4 +286,5 @@ def test_a_table_called_like_a_small_word_is_not_copied_by_that_word() -> None:
     shop = Source("shop", "duckdb.table", Catalog("duckdb.table", (*tables, ORDERS)), True, MODES)
     view = replace(VIEW, sources=(shop, VIEW.sources[1]))
     result = grounded("replace lake orders by a copy of orders", view=view, mode="replace")
-    assert result.answer is None or [move.table for move in result.answer] == ["orders"]  # type: ignore[union-attr]
+    question = 'What about "by", "copy"? The request names it and the plan does not use it.'
+    assert result == Grounded(None, question=question)
