@@ -31,11 +31,14 @@ TRANSITIONS = {
     "lock": "SELECT pg_try_advisory_xact_lock",
     "claim": 'INSERT INTO "public"."_osiris_commits"',
     "stage": "",
+    "tail": "",
     "apply": 'INSERT INTO "public"."t" AS t',
     "clear": 'DELETE FROM "public"."t"',
     "record": 'UPDATE "public"."_osiris_commits"',
     "commit": "",
 }
+#: Those that are made by the rows themselves: the share of the rows that has come.
+UNDERWAY = {("stage", "before"): 0.2, ("stage", "after"): 0.4, ("tail", "before"): 0.6, ("tail", "after"): 0.8}
 
 
 def rows(count: int, label: str) -> Iterator[pa.RecordBatch]:
@@ -74,10 +77,10 @@ class Mortal(psycopg.Connection[Any]):
             die()
 
 
-def dying_halfway(batches: Iterator[pa.RecordBatch], count: int) -> Iterator[pa.RecordBatch]:
-    """The batches, and death after half of them."""
+def dying_underway(batches: Iterator[pa.RecordBatch], count: int, share: float) -> Iterator[pa.RecordBatch]:
+    """The batches, and death after that share of them."""
     for number, batch in enumerate(batches):
-        if number == count // BATCH // 2:
+        if number == int(count // BATCH * share):
             die()
         yield batch
 
@@ -100,8 +103,9 @@ def main() -> None:
     print("begun", flush=True)
     if done is None:
         batches = rows(orders["rows"], orders["label"])
-        if Mortal.transition == "stage":
-            batches = dying_halfway(batches, orders["rows"])
+        share = UNDERWAY.get((Mortal.transition, Mortal.when))
+        if share is not None:
+            batches = dying_underway(batches, orders["rows"], share)
         target.stage(BatchStream(SCHEMA, batches))
         print("staged", flush=True)
         done = target.commit()

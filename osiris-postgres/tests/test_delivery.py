@@ -41,7 +41,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 #: What each write mode goes through, in order.
 TRANSITIONS = {
     "append": ("begin", "lock", "claim", "stage", "record", "commit"),
-    "merge": ("begin", "lock", "claim", "stage", "apply", "record", "commit"),
+    "merge": ("begin", "lock", "claim", "stage", "tail", "apply", "record", "commit"),
     "replace": ("begin", "lock", "claim", "clear", "stage", "record", "commit"),
 }
 
@@ -84,6 +84,12 @@ def table(database: PostgresDatabase, mode: str) -> None:
     database.execute(f"CREATE TABLE t (id int8{key}, name text); INSERT INTO t VALUES (-1, 'old'), (1, 'old')")
 
 
+def grow_old(database: PostgresDatabase, mode: str) -> None:
+    """Give the next merge rows to update, to leave alone and, behind the last key, to add."""
+    if mode == "merge":
+        database.execute(f"DELETE FROM t WHERE id >= {ROWS // 2}; UPDATE t SET name = 'old' WHERE id % 3 = 0")
+
+
 def content(database: PostgresDatabase) -> tuple[int, int, int]:
     """Rows, distinct ids, and rows of the newest label."""
     found = database.query("SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE name LIKE 'new %') FROM t")
@@ -103,6 +109,7 @@ def test_a_kill_at_each_transition_and_a_plain_rerun_give_the_exact_table(
     table(postgres_database, mode)
     histogram: Counter[str] = Counter()
     for runs, transition in enumerate(TRANSITIONS[mode] * ROUNDS, 1):
+        grow_old(postgres_database, mode)
         for when in ("before", "after"):
             before = content(postgres_database)
             die_at = f"{when} {transition}"
@@ -129,6 +136,7 @@ def test_kills_at_random_moments_and_plain_reruns_give_the_exact_table(
     chance = random.Random(seed)
     outcomes: Counter[str] = Counter()
     for runs in range(1, KILLS + 1):
+        grow_old(postgres_database, mode)
         process = start(fields, mode, f"run {runs}")
         assert process.stdout is not None
         process.stdout.readline()  # begun

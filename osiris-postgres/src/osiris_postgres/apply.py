@@ -57,6 +57,21 @@ class Plan:
         return quote(self.staging) if self.staging else self.target
 
 
+@dataclass(frozen=True)
+class Copied:
+    """What COPY brought.
+
+    Attributes:
+        rows: how many, in all.
+        straight: how many of them are in the target already, though the plan has a staging table.
+        may_repeat_keys: one key may have come twice.
+    """
+
+    rows: int
+    straight: int
+    may_repeat_keys: bool
+
+
 @dataclass
 class Outcome:
     """What a write did."""
@@ -136,34 +151,31 @@ def prepare(connection: psycopg.Connection[Any], plan: Plan) -> int:
     return _clear(connection, plan) if plan.mode == "replace" else 0
 
 
-def apply(
-    connection: psycopg.Connection[Any], plan: Plan, rows: int, *, deleted: int, may_repeat_keys: bool, count: bool
-) -> Outcome:
+def apply(connection: psycopg.Connection[Any], plan: Plan, copied: Copied, *, deleted: int, count: bool) -> Outcome:
     """Bring the rows that were copied into the target.
 
     Args:
         connection: in the transaction that copied.
         plan: what was decided.
-        rows: how many were copied.
+        copied: what was copied.
         deleted: what ``prepare`` returned.
-        may_repeat_keys: one key may have come twice.
         count: check by counting that the rows are there.
 
     Raises RunError for keys that come twice, ReconciliationError when rows are missing afterwards.
     """
     outcome = Outcome(deleted=deleted)
     if not plan.staging:
-        outcome.written = rows
+        outcome.written = copied.rows
         _count_replaced(connection, plan, outcome, count)
         return outcome
-    if not _is_one_upsert(plan, may_repeat_keys, count):  # which joins nothing, so it needs no statistics
+    if not _is_one_upsert(plan, copied.may_repeat_keys, count):  # which joins nothing, so it needs no statistics
         connection.execute(f"ANALYZE {quote(plan.staging)}")
     _check_texts(connection, plan)
-    if plan.keys and may_repeat_keys:
-        outcome.deduplicated = _one_row_per_key(connection, plan)
-    outcome.written = rows - outcome.deduplicated
+    if plan.keys and copied.may_repeat_keys:
+        outcome.deduplicated = _one_row_per_key(connection, plan, copied)
+    outcome.written = copied.rows - outcome.deduplicated
     if plan.keys:
-        _by_key(connection, plan, outcome)
+        _by_key(connection, plan, outcome, outcome.written - copied.straight)
         if count and not (plan.plain and plan.arbiter):
             _count_matched(connection, plan, outcome)
         return outcome
@@ -208,23 +220,28 @@ def _check_texts(connection: psycopg.Connection[Any], plan: Plan) -> None:
             )
 
 
-def _one_row_per_key(connection: psycopg.Connection[Any], plan: Plan) -> int:
+def _one_row_per_key(connection: psycopg.Connection[Any], plan: Plan, copied: Copied) -> int:
     """Refuse or remove repeated keys; returns the number of rows removed."""
     staging = quote(plan.staging)
     if plan.dedupe is not None:
         return connection.execute(merge.keep_one(staging, plan.keys, plan.dedupe)).rowcount
-    row = connection.execute(merge.repeated_keys(staging, plan.keys)).fetchone()
-    repeats, shown = row or (0, None)
+    _refuse_repeats(connection, merge.repeated_keys(staging, plan.keys))
+    if copied.straight:
+        _refuse_repeats(connection, merge.added_already(plan.target, staging, plan.slots, plan.keys))
+    return 0
+
+
+def _refuse_repeats(connection: psycopg.Connection[Any], statement: str) -> None:
+    repeats, shown = connection.execute(statement).fetchone() or (0, None)
     if repeats:
         raise RunError(
             f"{repeats} row(s) repeat a merge key, for example {'; '.join(shown or ())}",
             code="OSI-R109",
             hint="set dedupe with keep and order_by, or choose keys that are unique in the source",
         )
-    return 0
 
 
-def _by_key(connection: psycopg.Connection[Any], plan: Plan, outcome: Outcome) -> None:
+def _by_key(connection: psycopg.Connection[Any], plan: Plan, outcome: Outcome, staged: int) -> None:
     staging, keys = quote(plan.staging), plan.keys
     if plan.mode == "replace" or not plan.arbiter:
         connection.execute(f"LOCK TABLE {plan.target} IN SHARE ROW EXCLUSIVE MODE")
@@ -239,9 +256,9 @@ def _by_key(connection: psycopg.Connection[Any], plan: Plan, outcome: Outcome) -
             row = connection.execute(update).fetchone()
             changed = int(row[0]) if row else 0
         changed += connection.execute(merge.insert_unmatched(plan.target, staging, plan.slots, keys)).rowcount
-    if changed > outcome.written:
-        _expect(outcome.written, changed, plan)
-    outcome.unchanged = outcome.written - changed
+    if changed > staged:
+        _expect(staged, changed, plan)
+    outcome.unchanged = staged - changed
 
 
 def _count_matched(connection: psycopg.Connection[Any], plan: Plan, outcome: Outcome) -> None:

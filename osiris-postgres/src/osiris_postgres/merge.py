@@ -90,6 +90,16 @@ def repeated_keys(staging: str, keys: Sequence[str]) -> str:
     return f"SELECT coalesce(sum(n - 1), 0), (array_agg(shown ORDER BY shown))[1:3] FROM ({groups}) repeated"
 
 
+def added_already(target: str, staging: str, slots: Sequence[Slot], keys: Sequence[str]) -> str:
+    """How many staged rows have the key of a row that this transaction put into the target, and the first such keys."""
+    ours = "t.xmin::text = (txid_current() % 4294967296)::text"  # 32 of the transaction's 64 bits
+    shown = shown_key("s.", keys)
+    return (
+        f"SELECT count(*), (array_agg({shown} ORDER BY {shown}))[1:3] FROM {staging} s "
+        f"JOIN {target} t ON {same_key(slots, keys)} WHERE {ours}"
+    )
+
+
 def shown_key(prefix: str, names: Sequence[str]) -> str:
     """A row's key as people read it: ``id=5, kind=a``. SQL without parameters, so no ``%`` is doubled."""
     shown = (f"{_literal(name + '=')} || coalesce({prefix}{quote(name)}::text, 'NULL')" for name in names)

@@ -18,6 +18,7 @@ from osiris_postgres.create import add_columns, create_table
 from osiris_postgres.ledger import Entry, Ledger
 from osiris_postgres.names import lock_key, qualified
 from osiris_postgres.relations import Relation, load_relations
+from osiris_postgres.tail import find_tail
 from osiris_postgres.target import check_writable, new_columns
 from osiris_postgres.verify import Verification
 
@@ -146,7 +147,9 @@ class TableWriter:
         for warning in plan.warnings:
             self._context.warn("OSI-R124", warning)
         self._deleted = prepare(connection, plan)
-        self._copy = CopyIn(connection, plan, schema, self._config.get("on_nul", "error"), self._coercions)
+        on_nul = self._config.get("on_nul", "error")
+        tail = find_tail(connection, plan, relation, self._config)
+        self._copy = CopyIn(connection, plan, schema, on_nul, self._coercions, tail)
         if self._config.get("verify", "count") == "checksum":
             self._verification = Verification(plan)
 
@@ -171,15 +174,14 @@ class TableWriter:
         if self._plan is None or self._copy is None:
             raise RunError("commit before stage", code="OSI-X001")
         connection, plan = self._open(), self._plan
-        may_repeat = self._copy.finish()
+        copied = self._copy.finish()
         if self._verification is not None:
             self._verification.check_staged(connection)
         outcome = apply(
             connection,
             plan,
-            self._copy.rows,
+            copied,
             deleted=self._deleted,
-            may_repeat_keys=may_repeat,
             count=self._config.get("verify", "count") != "none",
         )
         if self._verification is not None:
@@ -194,9 +196,9 @@ class TableWriter:
             deleted=outcome.deleted,
             coerced=counts,
         )
-        if self._copy.rows != result.written + result.deduplicated:
+        if copied.rows != result.written + result.deduplicated:
             raise ReconciliationError(
-                f"{self._copy.rows} rows came, {result.written} are in {self._entry.table} and "
+                f"{copied.rows} rows came, {result.written} are in {self._entry.table} and "
                 f"{result.deduplicated} were deduplicated; nothing was written",
                 hint="a trigger or rule of the table may leave rows out",
             )
