@@ -44,6 +44,13 @@ TYPES = {
     "postgres/test_writing::test_generated_columns_are_left_to_the_server",
     "names: Order, has space, quotes, emoji": "mysql/test_types::test_names_are_preserved "
     "postgres/test_writing::test_names_are_quoted_and_kept",
+    "naming: snake is opt-in, a collision is a compile error": "all/test_snake_names::"
+    "test_names_arrive_in_snake_case_and_every_value_as_it_was "
+    "all/test_snake_names::test_files_get_plain_headings "
+    "all/test_snake_names::test_emoji_that_another_system_cannot_name "
+    "all/test_snake_names::test_a_collision_is_an_error_at_compile_time "
+    "all/test_snake_names::test_a_collision_that_was_not_foreseen_stops_the_run_with_nothing_written "
+    "supabase/test_rest_naming::test_rows_go_out_under_the_names_of_the_target",
     "'ABC ' and 'abc' are one key": "mysql/test_discovery::test_text_that_ignores_case_is_marked "
     "core/validate/test_catalogue::test_a_key_that_ignores_case_is_worth_a_word "
     "postgres/test_writing::test_keys_that_only_differ_in_case_are_one_key_where_the_column_says_so",

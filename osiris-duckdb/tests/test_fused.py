@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 
 from osiris_core import InvalidInputError
+from osiris_core.data import with_target_names
 from osiris_duckdb import writer as writer_module
 from osiris_duckdb.table import DuckDBTable
 from osiris_duckdb.transform import DuckDBSQL
@@ -76,6 +77,21 @@ def test_sql_on_sql_is_one_statement_too(shop):
     )
     assert second.source is not None
     assert sorted(row["id"] for batch in second for row in batch.to_pylist()) == [2, 3, 4]
+
+
+def test_columns_renamed_on_their_way_are_fused_by_place(shop):
+    """``naming: snake``: the statement is still one, and its columns have the names of the target."""
+    (shop.files / "a.csv").write_text('OrderID,has space,"q""uote"\n1,x,2026-01-31\n2,,2026-02-01\n', encoding="utf-8")
+    stream = shop.file_stream({"table": "a.csv"})
+    config = {"table": "t", "write_mode": "merge", "merge_keys": ["order_id"], "create": "if_missing"}
+    renamed = with_target_names(stream, {**config, "naming": "snake"})
+    assert shop.write(config, renamed).written == 2
+    assert stream.source.started, "no row went through Arrow"
+    assert [row[0] for row in shop.sql("DESCRIBE t")] == ["order_id", "has_space", "q_uote"]
+    assert shop.sql("SELECT order_id, has_space, q_uote::VARCHAR FROM t ORDER BY 1") == [
+        (1, "x", "2026-01-31"),
+        (2, None, "2026-02-01"),
+    ]
 
 
 def test_a_value_that_does_not_fit_stops_it_all(shop, chain):

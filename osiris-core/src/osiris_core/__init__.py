@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from osiris_core.hookspecs import hookimpl
     from osiris_core.llm_provider import LLMProvider
+    from osiris_core.naming import snake_case
     from osiris_core.plugins import Plugins
     from osiris_core.problems import Fix, Problem, Span, closest, did_you_mean
     from osiris_core.registry import Registry
@@ -93,6 +94,7 @@ _HOMES = {
     ),
     "hookspecs": ("hookimpl",),
     "llm_provider": ("LLMProvider",),
+    "naming": ("snake_case",),
     "plugins": ("Plugins",),
     "problems": ("Fix", "Problem", "Span", "closest", "did_you_mean"),
     "registry": ("Registry",),
@@ -155,6 +157,7 @@ __all__ = [
     "did_you_mean",
     "first_line",
     "hookimpl",
+    "snake_case",
 ]
 
 

@@ -394,6 +394,13 @@ _code(
     mend="Name the step that provides the rows.",
 )
 _code(
+    "OSI-V144", "schema", "Snake case has no name for a column",
+    why="With naming: snake two columns would have one name, or one would have none: it has no letter or digit,"
+        " letters beyond a-z, or more than 63 bytes.",
+    mend="Give the column another name in a query or a transform, leave it out, or write naming: preserve.",
+    example='SELECT "Order ID", order_id FROM orders → SELECT "Order ID", order_id AS order_number FROM orders',
+)
+_code(
     "OSI-V150", "schema", "The SQL reads a table that is no input",
     why="A transform sees only the steps named in needs, each as a table of that name.",
     mend="Add the step to needs, or correct the name in the SQL.",
@@ -1015,6 +1022,11 @@ _code(
     "OSI-R113", "run", "The server sent what its type does not allow",
     why="The bytes of a value are not text, a number or a date as the column's type says.",
     mend="Cast the column in a query; if it is plain data of that type, report it.",
+)
+_code(
+    "OSI-R114", "run", "Snake case has no name for a column, or another",
+    why="As OSI-V144, or a key is spelt as in the source; the columns were not known before. Nothing was written.",
+    mend="Rename the column in a query or a transform, or write naming: preserve; spell keys as in the target.",
 )
 _code(
     "OSI-R120", "run", "A text holds the character U+0000",

@@ -190,3 +190,34 @@ def test_a_driver_that_knows_a_stream_of_its_own_may_read_it_directly(lab: Any, 
 
     result = lab.run(lab.read("orders"), lab.write("load", "orders", lose=1), run_key="k2")
     assert result.error["code"] == "OSI-R003"
+
+
+def test_columns_get_the_names_of_the_target_on_their_way(lab: Any, lab_module: Any) -> None:
+    """``naming: snake`` is the engine's: no writer does anything for it, and the state stays the source's."""
+    columns = {"id": "int64", "Order ID": "int64"}
+    lab.table("orders", [{"id": n, "Order ID": n * 10} for n in (1, 2)], columns=columns)
+    steps = (lab.read("orders", incremental={"cursor": "id"}), lab.write("load", "orders", naming="snake"))
+    result = lab.run(*steps)
+    assert (result.status, result.steps["load"]["written"]) == ("success", 2)
+    loaded = lab.value("load")
+    assert loaded["rows"] == [{"id": 1, "order_id": 10}, {"id": 2, "order_id": 20}]
+    assert loaded["state"] == {"orders": 2}
+
+    lab.table("orders", [{"id": n, "Order ID": n * 10} for n in (1, 2, 3)], columns=columns)
+    assert lab.run(*steps, run_key="k2").steps["load"]["written"] == 1
+    for number, options in enumerate(({"parallel": 2}, {"prefetch_bytes": 100}), 3):
+        sinks = [lab.write(f"load{number}{at}", "orders", naming="snake", through_c=at) for at in (False, True)]
+        assert lab.run(lab.read("orders"), *sinks, run_key=f"k{number}", **options).status == "success"
+        for sink in sinks:
+            assert [row["order_id"] for row in lab.value(sink["id"])["rows"]] == [10, 20, 30]
+
+
+def test_two_columns_of_one_name_stop_a_run_before_a_row_is_read(lab: Any) -> None:
+    lab.table("orders", [{"id": 1, "ID": 2}], columns={"id": "int64", "ID": "int64"})
+    lab.table("load", [{"id": 7}], columns={"id": "int64"})
+    result = lab.run(lab.read("orders"), lab.write("load", "orders", naming="snake"))
+    assert (result.status, result.exit_code, result.error["code"]) == ("failed", 4, "OSI-R114")
+    assert 'the columns "id" and "ID" would all be "id"' in result.error["message"]
+    assert result.error["step"] == "load"
+    assert result.steps["orders"].get("rows", 0) == 0
+    assert lab.rows("load") == [7]

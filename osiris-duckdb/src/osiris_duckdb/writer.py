@@ -33,6 +33,7 @@ from osiris_duckdb.merging import STAGE, merge
 from osiris_duckdb.streams import Source
 from osiris_duckdb.target import Target, prepare
 from osiris_duckdb.verification import move_staged
+from osiris_duckdb.writing_types import columns_sql
 
 _VIEW = "_osiris_rows"
 _LOCK_POLL_SECONDS = 0.1
@@ -153,7 +154,9 @@ class TableWriter:
             for item, column in zip(schema, source.columns, strict=True)
         ]
         self._prepare(pa.schema(fields), [column.type for column in source.columns])
-        return self._insert(f"({source.sql})", source.parameters)
+        # By place: the engine may have given the columns other names since (naming: snake).
+        rows = f"({source.sql}) AS {_VIEW}({columns_sql(schema.names)})"
+        return self._insert(rows, source.parameters)
 
     def _prepare(self, schema: pa.Schema, scanned: Sequence[str] | None = None) -> None:
         if self._target is None:

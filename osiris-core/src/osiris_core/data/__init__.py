@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from osiris_core.atomic import private_opener, rights_of
     from osiris_core.data.coercion import Coercions
     from osiris_core.data.ledger import LEDGER_TABLE, ledger_entry, result_from_json, result_to_json
+    from osiris_core.data.renaming import with_target_names
     from osiris_core.data.select import ParamStyle, build_select
     from osiris_core.data.spool import Spool
     from osiris_core.data.stream import BatchStream, as_reader, as_stream, rebatch
@@ -32,6 +33,7 @@ _HOMES = {
     "atomic": ("private_opener", "rights_of"),
     "data.coercion": ("Coercions",),
     "data.ledger": ("LEDGER_TABLE", "ledger_entry", "result_from_json", "result_to_json"),
+    "data.renaming": ("with_target_names",),
     "data.select": ("ParamStyle", "build_select"),
     "data.spool": ("Spool",),
     "data.stream": ("BatchStream", "as_reader", "as_stream", "rebatch"),
@@ -72,6 +74,7 @@ __all__ = [
     "source_primary_key",
     "source_type",
     "with_source_table",
+    "with_target_names",
 ]
 
 

@@ -65,8 +65,8 @@ class BatchStream:
 def as_reader(stream: Any) -> pa.RecordBatchReader:
     """A pyarrow reader over any stream of batches: ours, or whatever speaks ``__arrow_c_stream__``."""
     if hasattr(stream, "schema") and hasattr(stream, "__iter__"):
-        schema = _schema(stream.schema)
-        return pa.RecordBatchReader.from_batches(schema, (_batch(batch, schema) for batch in stream))
+        schema = arrow_schema(stream.schema)
+        return pa.RecordBatchReader.from_batches(schema, (arrow_batch(batch, schema) for batch in stream))
     return pa.RecordBatchReader.from_stream(stream)
 
 
@@ -90,9 +90,11 @@ def rebatch(batches: Iterable[pa.RecordBatch], max_bytes: int = BATCH_BYTES) -> 
             yield batch.slice(start, rows)
 
 
-def _schema(schema: Any) -> pa.Schema:
+def arrow_schema(schema: Any) -> pa.Schema:
+    """``schema`` as pyarrow's, whoever made it."""
     return schema if isinstance(schema, pa.Schema) else pa.schema(schema)
 
 
-def _batch(batch: Any, schema: pa.Schema) -> pa.RecordBatch:
+def arrow_batch(batch: Any, schema: pa.Schema) -> pa.RecordBatch:
+    """``batch`` as pyarrow's, whoever made it."""
     return batch if isinstance(batch, pa.RecordBatch) else pa.record_batch(batch, schema=schema)

@@ -88,6 +88,18 @@ def with_source_table(
     return pa.schema(fields, metadata or None)
 
 
+def with_names(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    """``schema`` with its columns called ``names``, place by place, in the source's key too; nothing else changes."""
+    fields = [item.with_name(name) for item, name in zip(schema, names, strict=True)]
+    renamed = dict(zip(schema.names, names, strict=True))
+    key = source_primary_key(schema)
+    metadata = dict(schema.metadata or {})
+    metadata.pop(_PRIMARY_KEY, None)
+    if key and set(key) <= renamed.keys():  # of a key that is not read whole, a new name could mean another column
+        metadata[_PRIMARY_KEY] = json.dumps([renamed[name] for name in key]).encode()
+    return pa.schema(fields, metadata or None)
+
+
 def source_primary_key(schema: pa.Schema) -> tuple[str, ...]:
     """The source table's primary key, or nothing when the reader did not say."""
     text = (schema.metadata or {}).get(_PRIMARY_KEY)

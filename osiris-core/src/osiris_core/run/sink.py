@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from osiris_core.data import with_target_names
 from osiris_core.drivers import CommitResult
 from osiris_core.errors import OsirisError, ReconciliationError
 from osiris_core.run import faults
@@ -104,7 +105,7 @@ class _Attempt:
         report.reset()
         for index, part in enumerate(feed.parts()):
             with driver_call(self._step.id, self._driver):
-                staged = writer.stage(part, index)
+                staged = writer.stage(with_target_names(part, self._step.config), index)
             fault = feed.fault()
             if fault is not None:
                 raise fault

@@ -22,7 +22,8 @@ class Metered:
 
     Attributes:
         origin: the driver's own stream. A driver that recognises a stream of its own kind may consume that
-            directly; then nothing is counted here and the row count of ``stage`` decides.
+            directly; then nothing is counted here and the row count of ``stage`` decides. What ``stage`` gets may
+            call its columns otherwise (``naming``): they are the origin's, place by place.
         rows: rows handed on.
         is_used, is_exhausted: whether anybody iterated over it, and to the end.
         fault: what the producer raised, kept because Arrow's C interface passes on only its text.

@@ -12,7 +12,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _NEEDS = "_osiris_needs"
 _DEMONSTRATES = "_osiris_demonstrates"
 #: Fields that core itself acts on, for every component.
-_BY_CORE = {("write", "require")}
+_BY_CORE = {("write", "require"), ("write", "naming")}
 
 
 def needs(*operations: str, delivery: str | None = None) -> Callable[[_F], _F]:

@@ -10,6 +10,7 @@ from osiris_core.errors import ConfigurationError, OsirisError, PluginError, Sec
 from osiris_core.problems import Path, Problem
 from osiris_core.validate.contracts import connection_overrides, contract
 from osiris_core.validate.draft import Draft, DraftStep
+from osiris_core.validate.naming import rename_inputs
 from osiris_core.validate.reading import check_read
 from osiris_core.validate.relations import UNKNOWN, Relation
 from osiris_core.validate.settings import setting
@@ -34,6 +35,7 @@ def check_catalogue(draft: Draft) -> None:
     for name in draft.order:
         step = steps[name]
         step.inputs = {need: relations.get(need, UNKNOWN) for need in step.needs}
+        rename_inputs(step, draft)
         relations[name] = _check(step, draft)
     draft.notes += [note for note in draft.session.catalogs.notes if note not in draft.notes]
 

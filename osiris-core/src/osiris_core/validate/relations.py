@@ -43,6 +43,11 @@ class Relation:
         """Names of all known fields."""
         return [field.name for field in self.fields]
 
+    def renamed(self, names: Iterable[str]) -> Relation:
+        """The same fields under ``names``."""
+        named = zip(self.fields, names, strict=True)
+        return Relation(tuple(Field(name, field.column) for field, name in named), self.complete)
+
 
 UNKNOWN = Relation((), complete=False)
 

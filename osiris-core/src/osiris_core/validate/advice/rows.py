@@ -21,6 +21,7 @@ from osiris_core.validate.advice.words import (
 )
 from osiris_core.validate.contracts import contract
 from osiris_core.validate.draft import Draft, DraftStep
+from osiris_core.validate.naming import target_name
 from osiris_core.validate.relations import Relation
 from osiris_core.validate.settings import setting
 from osiris_core.validate.types import Family, family_of, fits
@@ -88,10 +89,12 @@ def wanted_columns(step: DraftStep, source: DraftStep, target: Table | None) -> 
     keys = step.config.get("merge_keys")
     needed = [str(key) for key in keys] if isinstance(keys, list) else []
     needed += [c.name for c in target.columns if _required(c)] if target is not None else []
+    sources = {target_name(step, column.name): column.name for column in table.columns}
+    wanted = dict.fromkeys([*map(str, now), *(sources.get(name, name) for name in needed)])
     return [
         column.name
-        for column in (table.column(str(name)) for name in dict.fromkeys([*now, *needed]))
-        if column is not None and column.arrow and _taken(column, target, drifts=drifts)
+        for column in map(table.column, wanted)
+        if column is not None and column.arrow and _taken(column, target, target_name(step, column.name), drifts=drifts)
     ]
 
 
@@ -99,10 +102,10 @@ def _required(column: Column) -> bool:
     return not (column.nullable or column.has_default or column.generated)
 
 
-def _taken(column: Column, target: Table | None, *, drifts: bool) -> bool:
+def _taken(column: Column, target: Table | None, name: str, *, drifts: bool) -> bool:
     if target is None or target.kind == "file":
         return True
-    place = target.column(column.name)
+    place = target.column(name)
     return drifts if place is None else not place.generated and fits(column, place)
 
 
@@ -114,7 +117,7 @@ def _read_instead(problem: Problem, step: DraftStep, draft: Draft, what: str, ve
     if source.mode != "read" or "query" in source.config:
         return replace(problem, hint=f'{what} the SELECT of the step "{source.name}"')
     columns = wanted_columns(step, source, table_of(step))
-    if not columns or (verb == "add" and name not in columns):
+    if not columns or (verb == "add" and name not in {target_name(step, column) for column in columns}):
         return problem
     hint = f'in the config of the step "{source.name}", write {entry("columns", columns)}'
     return replace(problem, hint=hint, example=entry("columns", columns))
