@@ -100,6 +100,32 @@ def test_no_test_is_skipped() -> None:
     assert found == []
 
 
+def called(function: ast.AST) -> set[str]:
+    """The names of the functions and methods that a function calls."""
+    calls = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
+    return {getattr(call, "id", "") or getattr(call, "attr", "") for call in calls}
+
+
+def test_every_test_asserts_something() -> None:
+    """By itself, or by a function of its module or of a conftest that does."""
+    of_pytest, silent = {"raises", "warns", "fail"}, []
+    modules = sorted((p for p in modules_of_tests() if p.suffix == ".py"), key=lambda path: path.name != "conftest.py")
+    shared: set[str] = set()
+    for path in modules:  # those called conftest first
+        functions = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.FunctionDef)]
+        asserts = {
+            function.name
+            for function in functions
+            if called(function) & of_pytest or any(isinstance(node, ast.Assert) for node in ast.walk(function))
+        }
+        shared |= asserts if path.name == "conftest.py" else set()
+        tests = [function for function in functions if function.name.startswith("test_")]
+        silent += [
+            f"{path.name}: {t.name}" for t in tests if t.name not in asserts and not called(t) & (asserts | shared)
+        ]
+    assert silent == []
+
+
 @pytest.mark.parametrize("command", ["ruff check", "ruff format --check", "lint-imports"])
 def test_style_and_one_way_imports(command: str) -> None:
     program, *arguments = command.split()
