@@ -87,7 +87,7 @@ def test_a_table_is_copied_and_kept_true(project: Project) -> None:
     )
     code, result, told = project.run(read, merge)
     assert code == 0, told
-    assert '"unchanged": 1' in json.dumps(result) or '"unchanged":1' in json.dumps(result)
+    assert (result["steps"]["load"]["written"], result["steps"]["load"]["unchanged"]) == (3, 1)
     assert rows(project.copy, "orders") == rows(project.shop, "orders")
 
 
@@ -136,7 +136,7 @@ def test_dates_that_do_not_exist_end_a_run_or_are_counted(project: Project, tmp_
 def test_a_column_that_is_gone_is_told_with_the_nearest_name(project: Project) -> None:
     project.shop.execute("CREATE TABLE t (id INT PRIMARY KEY, amount INT)")
     code, _, told = project.run({"table": "t", "columns": ["id", "amout"]}, {"table": "t", "write_mode": "append"})
-    assert (code, 'did you mean \\"amount\\"' in told or 'did you mean "amount"' in told) == (2, True), told
+    assert (code, 'did you mean \\"amount\\"' in told) == (2, True), told
 
 
 def test_a_cursor_that_is_text_is_refused_before_anything_is_read(project: Project) -> None:

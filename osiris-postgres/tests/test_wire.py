@@ -113,7 +113,8 @@ def test_numeric_keeps_every_digit(number: Decimal) -> None:
     assert (exact if sign == 0 else exact.copy_negate()) == number
     assert scale == max(0, -exponent)
     assert all(0 <= group < 10_000 for group in groups)
-    assert not groups or (groups[0] and groups[-1])
+    assert bool(groups) == bool(number)
+    assert 0 not in groups[:1] + groups[-1:]
 
 
 @pytest.mark.parametrize(("text", "head"), [("NaN", "c000"), ("Infinity", "d000"), ("-Infinity", "f000")])
