@@ -172,6 +172,28 @@ def test_pruning_forgets_what_is_old_and_no_run_notices(target: Target) -> None:
     assert "people" in entry["table"] and entry["committed_at"].endswith("Z")
 
 
+def test_a_bad_marker_is_named_and_the_others_shown_and_pruned(file_target: Target) -> None:
+    file_target.insert(1)
+    file_target.run("monday")
+    file_target.insert(2)
+    file_target.run("tuesday")
+    bad = file_target.osiris.directory / "files" / ".bad.csv.osiris-commits.json"
+    bad.write_text("{")
+    shown = file_target.osiris("ledger", "show", "@target")
+    assert (shown.returncode, len(shown.stdout.splitlines())) == (4, 3)
+    assert "tuesday" in shown.stdout
+    assert shown.stderr.startswith(f"error OSI-R027: the ledger {bad} cannot be read")
+    told = file_target.ledger("show", "@target", code=4)
+    assert [entry["run_key"] for entry in told["entries"]] == ["tuesday", "monday"]
+    assert (told["ok"], told["exit_code"], told["error"]["code"]) == (False, 4, "OSI-R027")
+    file_target.age(60)
+    told = file_target.ledger("prune", "@target", code=4)
+    assert (told["ledgers"], told["error"]["code"]) == ([{"alias": "target", "removed": 1}], "OSI-R027")
+    pruned = file_target.osiris("ledger", "prune", "@target")
+    assert (pruned.returncode, pruned.stdout) == (4, "@target: 0 entries older than 30 days were removed\n")
+    assert str(bad) in pruned.stderr
+
+
 def test_people_see_a_table_and_a_sentence(duckdb_target: Target) -> None:
     shown = duckdb_target.osiris("ledger", "show", "@target")
     assert (shown.returncode, shown.stdout) == (0, "the ledger of @target has no entries\n")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from osiris_core import ConnectError, DriftError, InvalidInputError, RunError, Scope, StepView
+from osiris_core import ConnectError, DriftError, InvalidInputError, LedgerError, RunError, Scope, StepView
 from osiris_core.data import field, osiris_type
 from osiris_duckdb.files.driver import FileTable
 
@@ -538,6 +538,10 @@ COMMIT = {
         [COMMIT | {"result": '{"written":1,"coerced":7}'}],
         [COMMIT | {"result": "[]"}],
         [COMMIT | {"result": {"written": 1}}],
+        [COMMIT | {"result": '{"written":-1}'}],
+        [COMMIT | {"result": '{"written":' + "9" * 4000 + "}"}],
+        [COMMIT | {"state": 7}],
+        [COMMIT | {"state": [1]}],
         [{key: value for key, value in COMMIT.items() if key != "state"}],
     ],
 )
@@ -547,9 +551,65 @@ def test_a_marker_with_a_bad_entry_is_named(shop, commits):
     assert [entry.rows for entry in driver.ledger_entries(connection)] == [1], "the others are one change away"
     marker.write_text(json.dumps({"commits": commits}))
     for act in (driver.ledger_entries, lambda it: driver.prune_ledger(it, 1)):
-        with pytest.raises(RunError, match=r"ledger .*/\.a\.csv\.osiris-commits\.json cannot be read") as raised:
+        with pytest.raises(LedgerError, match=r"ledger .*/\.a\.csv\.osiris-commits\.json cannot be read") as raised:
             act(connection)
-        assert raised.value.code == "OSI-R027"
+        assert (raised.value.code, raised.value.exit_code) == ("OSI-R027", 4)
+
+
+def test_one_bad_marker_hides_no_other(shop):
+    for name in ("a.csv", "z.csv"):
+        shop.write_file({"table": name, "write_mode": "append"}, ROWS)
+    for name in "bcdefgh":
+        put(shop, f".{name}.csv.osiris-commits.json", "{")
+    (shop.files / ".a.csv.osiris-lock").unlink()
+    (shop.files / ".a.csv.osiris-lock").mkdir()
+    time.sleep(0.01)
+    driver, connection = FileTable(), shop.file_connection()
+    with pytest.raises(LedgerError, match=r"b\.csv.*; and 2 more like these") as raised:
+        driver.ledger_entries(connection, 1)
+    assert [entry.table for entry in raised.value.entries] == ["z.csv"], "the newest"
+    assert len(raised.value.faults) == 7
+    with pytest.raises(LedgerError) as raised:
+        driver.prune_ledger(connection, 1e-9, dry_run=True)
+    assert raised.value.removed == 2
+    with pytest.raises(LedgerError, match="Is a directory") as raised:
+        driver.prune_ledger(connection, 1e-9)
+    assert (raised.value.removed, len(raised.value.faults)) == (1, 8)
+
+
+def test_a_marker_of_any_size_takes_little_memory(shop):
+    marker = put(shop, ".a.csv.osiris-commits.json", "")
+    with marker.open("wb") as file:
+        file.truncate(10**12)
+    with pytest.raises(LedgerError, match="cannot be read"):
+        FileTable().ledger_entries(shop.file_connection())
+
+
+@pytest.mark.parametrize("swap", [os.mkfifo, lambda path: path.symlink_to("/etc/hostname")])
+def test_what_takes_a_markers_place_meanwhile_is_not_followed(shop, monkeypatch, swap):
+    """Between the look at it and the reading: whoever may write the directory may be quick."""
+    from osiris_duckdb.files import markers
+
+    marker = put(shop, ".a.csv.osiris-commits.json", json.dumps({"commits": [COMMIT]}))
+    monkeypatch.setattr(markers, "_is_regular", lambda path: True)
+    marker.unlink()
+    swap(marker)
+    with pytest.raises(LedgerError, match=r"cannot be read|cannot be used"):
+        FileTable().ledger_entries(shop.file_connection())
+
+
+def test_the_rights_of_a_file_go_to_no_other(shop, monkeypatch):
+    from osiris_duckdb.files import markers
+
+    put(shop, "a.csv", "id\n1\n").chmod(0o666)
+    victim = put(shop, "victim", "x")
+    victim.chmod(0o600)
+    marker = markers.Marker(shop.files / "a.csv")
+    draft = marker.temporary()
+    draft.symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic links"):
+        marker._put_in_place(draft)
+    assert victim.stat().st_mode & 0o777 == 0o600
 
 
 def test_what_only_has_a_markers_name_is_no_marker(shop):
@@ -561,6 +621,8 @@ def test_what_only_has_a_markers_name_is_no_marker(shop):
     os.mkfifo(shop.files / ".pipe.csv.osiris-commits.json")
     for name in ("...osiris-commits.json", "....osiris-commits.json", "..osiris-commits.json"):
         put(shop, name, "{")
+    for name in ("x\nerror OSI-X001: none", "\x1b[31m", "\u202egpj", os.fsdecode(b"\xff")):
+        put(shop, f".{name}.csv.osiris-commits.json", "{")
     time.sleep(0.01)
     driver, connection = FileTable(), shop.file_connection()
     assert [entry.table for entry in driver.ledger_entries(connection)] == ["a.csv"]

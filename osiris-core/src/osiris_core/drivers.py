@@ -236,7 +236,8 @@ class Driver:
     def ledger_entries(self, connection: Connection, limit: int | None = None) -> list[LedgerEntry]:
         """What the target remembers, the newest first, at most ``limit``; nothing where no ledger was made yet.
 
-        Raises InvalidInputError (OSI-V122) when the target keeps none.
+        Raises InvalidInputError (OSI-V122) when the target keeps none; LedgerError, with the entries of the others,
+        when the ledger has parts and some cannot be read.
         """
         raise self._no_ledger(connection)
 

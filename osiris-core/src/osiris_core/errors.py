@@ -5,6 +5,7 @@
     ├── CompileError                   3    mend the plugin, the lock or the compiled directory
     ├── RunError                       4    look at the systems; run again when ``retryable``
     │   ├── DriftError                 4    a schema changed since the compile: discover, compile again
+    │   ├── LedgerError                4    mend or remove the parts of a ledger that it names
     │   └── ReconciliationError        4    rows do not add up; nothing was committed
     ├── ConfigurationError             5    mend osiris.yaml, osiris_connections.yaml or the installation
     │   ├── ConnectError               5    the server cannot be reached or refuses the login
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from osiris_core.drivers import LedgerEntry
     from osiris_core.oml import Document
     from osiris_core.problems import Problem
 
@@ -32,6 +34,8 @@ EXIT_RUN = 4
 EXIT_CONFIGURATION = 5
 EXIT_SIGINT = 130
 EXIT_SIGTERM = 143
+#: A message that names more faults than this is not read.
+MAX_FAULTS_SHOWN = 5
 
 
 class OsirisError(Exception):
@@ -103,6 +107,32 @@ class ReconciliationError(RunError):
     """Source rows are not written + deduplicated + skipped rows; the step was rolled back."""
 
     default_code = "OSI-R003"
+
+
+class LedgerError(RunError):
+    """Some parts of a target's ledger could not be read or pruned; what the others gave is here.
+
+    Attributes:
+        faults: what each of those parts raised.
+        entries: of the parts that could be read.
+        removed: how many entries of the other parts (would have) gone.
+    """
+
+    default_code = "OSI-R027"
+
+    def __init__(self, faults: Sequence[OsirisError], *, entries: Sequence[LedgerEntry] = (), removed: int = 0) -> None:
+        first = faults[0]
+        shown = [fault.message for fault in faults[:MAX_FAULTS_SHOWN]]
+        more = [f"and {len(faults) - len(shown)} more like these"] if len(faults) > len(shown) else []
+        super().__init__(
+            "; ".join([*shown, *more]),
+            code=first.code,
+            hint=first.hint,
+            retryable=all(fault.retryable for fault in faults),
+        )
+        self.faults = tuple(faults)
+        self.entries = tuple(entries)
+        self.removed = removed
 
 
 class ConfigurationError(OsirisError):

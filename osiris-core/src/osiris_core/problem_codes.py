@@ -935,8 +935,10 @@ _code(
 )
 _code(
     "OSI-R027", "run", "The ledger cannot be used",
-    why="_osiris_commits makes a re-run safe; the account may not create or write it.",
-    mend="Let an administrator create it with the statement in the message, and grant SELECT, INSERT, UPDATE, DELETE.",
+    why="_osiris_commits, or the marker beside a file, makes a re-run safe; the account may not create or write it, or "
+    "somebody edited the marker.",
+    mend="Let an administrator create it with the statement in the message, and grant SELECT, INSERT, UPDATE, DELETE; "
+    "restore the marker, or remove it when no run of its file is unfinished.",
 )
 _code(
     "OSI-R028", "run", "The target cannot roll back",

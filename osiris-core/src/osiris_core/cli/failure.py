@@ -47,6 +47,11 @@ def report(error: Exception, *, as_json: bool, debug: bool) -> int:
     return exit_code
 
 
+def error_json(error: OsirisError) -> dict[str, Any]:
+    """The same object that ``report`` prints with ``--json``, for a command that has results besides."""
+    return _as_json(error.code, error.message, error.hint, error.exit_code, ())
+
+
 def _as_json(code: str, message: str, hint: str, exit_code: int, problems: Sequence[Problem]) -> dict[str, Any]:
     return {
         "ok": False,

@@ -12,15 +12,17 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from osiris_core.cli.failure import error_json
 from osiris_core.cli.options import add_session_options, open_session
 from osiris_core.cli.output import emit_json, print_table, print_text
 from osiris_core.cli.text import alias_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from osiris_core.connections import Connection
     from osiris_core.drivers import Driver, LedgerEntry
+    from osiris_core.errors import OsirisError
     from osiris_core.session import Session
 
 LONGEST_DAYS = 36_500
@@ -54,18 +56,27 @@ def run(args: Namespace) -> int:
 
 
 def _show(session: Session, args: Namespace) -> int:
+    from osiris_core.errors import LedgerError
+
     alias = alias_name(args.alias)
     driver, connection = _target(session, alias)
-    entries: list[LedgerEntry] = _asked(
-        session, alias, driver, lambda: driver.ledger_entries(connection, args.limit or None)
-    )
+    entries: Sequence[LedgerEntry]
+    fault: LedgerError | None = None
+    try:
+        entries = _asked(session, alias, driver, lambda: driver.ledger_entries(connection, args.limit or None))
+    except LedgerError as error:  # what can be read is shown all the same
+        entries, fault = error.entries, error
     if args.json:
-        emit_json(session.redactor.value({"alias": alias, "entries": [asdict(entry) for entry in entries]}))
-    elif not entries:
-        print_text(f"the ledger of @{alias} has no entries")
-    else:
+        shown = {"alias": alias, "entries": [asdict(entry) for entry in entries]}
+        emit_json(session.redactor.value({**shown, **(error_json(fault) if fault else {})}))
+        return fault.exit_code if fault else 0
+    if entries:
         heads = ("COMMITTED", "PIPELINE", "STEP", "TABLE", "ROWS", "STATE", "RUN KEY")
         print_table(heads, (session.redactor.value(_cells(entry)) for entry in entries))
+    elif fault is None:
+        print_text(f"the ledger of @{alias} has no entries")
+    if fault is not None:
+        raise fault
     return 0
 
 
@@ -76,20 +87,32 @@ def _cells(entry: LedgerEntry) -> list[str]:
 
 
 def _prune(session: Session, args: Namespace) -> int:
+    from osiris_core.errors import LedgerError
+
     days = session.project.ledger_retention_days if args.older_than is None else args.older_than
     aliases = list(dict.fromkeys(alias_name(alias) for alias in args.aliases))
     targets = {alias: _target(session, alias) for alias in aliases}  # all of them, before the first is changed
     removed: dict[str, int] = {}
+    faults: list[OsirisError] = []
     for alias, (driver, connection) in targets.items():
         prune = partial(driver.prune_ledger, connection, days, dry_run=args.dry_run)
-        removed[alias] = _asked(session, alias, driver, prune)
+        try:
+            removed[alias] = _asked(session, alias, driver, prune)
+        except LedgerError as error:  # one bad part keeps no other from being pruned
+            removed[alias] = error.removed
+            faults += error.faults
         if not args.json:
             verb = "would be" if args.dry_run else "were"
             count = f"{removed[alias]:,} {'entry' if removed[alias] == 1 else 'entries'}"
             print_text(f"@{alias}: {count} older than {days:g} days {verb} removed")
+    fault = LedgerError(faults) if faults else None
     if args.json:
         pruned = [{"alias": alias, "removed": count} for alias, count in removed.items()]
-        emit_json({"older_than_days": days, "dry_run": args.dry_run, "ledgers": pruned})
+        done = {"older_than_days": days, "dry_run": args.dry_run, "ledgers": pruned}
+        emit_json(session.redactor.value({**done, **(error_json(fault) if fault else {})}))
+        return fault.exit_code if fault else 0
+    if fault is not None:
+        raise fault
     return 0
 
 

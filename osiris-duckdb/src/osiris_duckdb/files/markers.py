@@ -24,6 +24,7 @@ from typing import Any
 
 from osiris_core import CommitResult, LedgerEntry, RunError, StepContext
 from osiris_core.data import ledger_entry, private_opener, result_from_json, result_to_json, rights_of
+from osiris_duckdb.files.paths import has_control
 
 #: Commits that a marker keeps; of each step the last is always among them.
 KEPT_COMMITS = 500
@@ -32,6 +33,11 @@ LOCK_WAIT_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 #: Of the token in a temporary file's name, which has two hexadecimal digits for each.
 _TOKEN_BYTES = 6
+#: Bytes of a marker; the commits that one keeps take a hundredth of this.
+_LARGEST = 16 * 1024 * 1024
+_LARGEST_COUNT = 2**63 - 1
+#: Neither a link's target nor, for ever, the other end of a pipe. Windows has neither flag.
+_ITSELF = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _TEMPORARY = ".osiris-tmp"
 _MARKER = ".osiris-commits.json"
 
@@ -50,9 +56,14 @@ class Marker:
         if not _is_regular(self._path):  # a link leads anywhere, and a pipe has no end
             raise self._broken()
         try:
-            value = json.loads(self._path.read_text(encoding="utf-8"))
+            with _descriptor(self._path) as descriptor, open(descriptor, "rb", closefd=False) as file:
+                status = os.fstat(descriptor)
+                text = file.read(_LARGEST + 1) if stat.S_ISREG(status.st_mode) else b""
+            if len(text) > _LARGEST:
+                raise self._broken()
+            value = json.loads(text.decode())
             # Commits of before their time was kept are at least as old as the marker.
-            written = datetime.fromtimestamp(self._path.stat().st_mtime, UTC).isoformat()
+            written = datetime.fromtimestamp(status.st_mtime, UTC).isoformat()
             commits = [{"committed_at": written, **commit} for commit in value["commits"]]
             if not all(_is_commit(commit) for commit in commits):
                 raise self._broken()
@@ -166,13 +177,12 @@ class Marker:
         draft = beside.with_name(beside.name + ".marker")
         with open(draft, "x", encoding="utf-8", opener=private_opener) as file:
             json.dump({"version": 1, "commits": self._commits}, file, ensure_ascii=False)
-        _sync(draft)
-        draft.chmod(rights_of(self._target))
+        _finish(draft, rights_of(self._target))
         draft.replace(self._path)
         _sync(self._path.parent)
 
     def _put_in_place(self, temporary: Path) -> None:
-        temporary.chmod(rights_of(self._target))
+        _finish(temporary, rights_of(self._target))
         temporary.replace(self._target)
         _sync(self._target.parent)
 
@@ -185,12 +195,16 @@ class Marker:
 
 
 def marked(root: Path) -> list[Path]:
-    """Every file below ``root`` that has a marker, whether it still exists or not."""
+    """Every file below ``root`` that has a marker, whether it still exists or not. No run writes a name of control
+
+    characters, so such a marker is none.
+    """
     found = []
     for path in root.rglob(f".?*{_MARKER}"):
         name = path.name[1 : -len(_MARKER)]
-        if name not in (".", "..") and _is_regular(path):
-            found.append(path.with_name(name))
+        with suppress(FileNotFoundError):
+            if name not in (".", "..") and not has_control(str(path.relative_to(root))) and _is_regular(path):
+                found.append(path.with_name(name))
     return sorted(found)
 
 
@@ -199,13 +213,14 @@ def _is_commit(value: dict[str, Any]) -> bool:
     result = result_from_json(value["result"])
     counts = (result.written, result.deduplicated, result.skipped, result.unchanged, result.deleted)
     texts = [value[key] for key in ("run_key", "pipeline", "step", "file", "committed_at")]
+    coerced = dict(result.coerced)
     zone = _moment(value).utcoffset()
     _moment(value).astimezone(UTC)
     return (
         all(isinstance(text, str) for text in texts)
-        and all(type(count) is int for count in (*counts, *dict(result.coerced).values()))
+        and all(type(count) is int and 0 <= count <= _LARGEST_COUNT for count in (*counts, *coerced.values()))
         and zone is not None
-        and "state" in value
+        and (value["state"] is None or isinstance(value["state"], dict))
     )
 
 
@@ -220,11 +235,22 @@ def _moment(commit: dict[str, Any]) -> datetime:
 
 @contextmanager
 def _descriptor(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY)
+    """Opened to read, by its own name: whoever may write the directory may have put a link or a pipe there just now."""
+    descriptor = os.open(path, os.O_RDONLY | _ITSELF)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _finish(path: Path, rights: int) -> None:
+    """Give a file its rights, and put it on disk. Raises OSError."""
+    with _descriptor(path) as descriptor:
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, rights)
+        else:
+            path.chmod(rights)
+        os.fsync(descriptor)
 
 
 def _sync(path: Path) -> None:

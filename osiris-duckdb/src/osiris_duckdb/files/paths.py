@@ -33,6 +33,11 @@ def is_glob(name: str) -> bool:
     return any(sign in name for sign in _GLOB)
 
 
+def has_control(text: str) -> bool:
+    """Whether some character of ``text`` would do something to a terminal."""
+    return _CONTROL.search(text) is not None
+
+
 def fault_of(name: str) -> str:
     """Why ``name`` cannot be a path below a root, or ``""``. Looks at the text only."""
     path = PurePosixPath(name)
@@ -40,7 +45,7 @@ def fault_of(name: str) -> str:
         return "it must be relative to the connection's root, with forward slashes"
     if ".." in path.parts:
         return "it leaves the connection's root"
-    if _CONTROL.search(name):
+    if has_control(name):
         return "a name with control characters is not taken"
     if any(part.startswith(".") for part in path.parts):
         return "hidden files are not tables"
