@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from osiris_core.canonical import fingerprint
@@ -19,38 +19,16 @@ from osiris_core.run.local import LocalEngine
 from osiris_core.session import Session
 from osiris_core.validate import validate
 
-PIPELINE = """\
-oml_version: "0.0.1"
-name: totals
-steps:
-  - id: totals
-    component: duckdb.table
-    mode: read
-    connection: "@db"
-    config: {SOURCE}
-  - id: load
-    component: duckdb.table
-    mode: write
-    connection: "@db"
-    needs: [totals]
-    config: {table: copy, write_mode: replace, create: if_missing}
-"""
 FORGED = [
     ("query: SELECT id FROM orders", {"query": "SELECT id FROM orders; DROP TABLE orders"}),
     ("query: SELECT id FROM orders", {"query": "SELECT * FROM read_text('/etc/passwd')"}),
-    ("table: orders", {"where_sql": "id = 1) OR (id = 2"}),
+    ("table: Orders", {"where_sql": "id = 1) OR (id = 2"}),
 ]
 
 
-def compiled_session(root: Path, source: str) -> Session:
-    """A project whose pipeline is compiled into ``out``."""
-    with duckdb.connect(str(root / "shop.duckdb")) as connection:
-        connection.execute("CREATE TABLE orders AS SELECT 1::BIGINT AS id")
-    (root / "osiris_connections.yaml").write_text("connections:\n  db: {component: duckdb, path: shop.duckdb}\n")
-    (root / "totals.yaml").write_text(PIPELINE.replace("SOURCE", source))
-    session = Session.open(root, plugins=["duckdb"])
+def compile_totals(root: Path, session: Session) -> None:
+    """Compile the pipeline into ``out``."""
     write_compiled(compile_pipeline(validate(root / "totals.yaml", session), session), root / "out")
-    return session
 
 
 def forge(directory: Path, step: str, **changes: Any) -> None:
@@ -64,17 +42,21 @@ def forge(directory: Path, step: str, **changes: Any) -> None:
 
 
 @pytest.mark.parametrize(("source", "changes"), FORGED)
-def test_forged_sql_is_refused_before_anything_runs(tmp_path: Path, source: str, changes: dict[str, str]) -> None:
-    session = compiled_session(tmp_path, source)
+def test_forged_sql_is_refused_before_anything_runs(
+    tmp_path: Path, make_totals: Callable[[str], Session], source: str, changes: dict[str, str]
+) -> None:
+    session = make_totals(source)
+    compile_totals(tmp_path, session)
     forge(tmp_path / "out", "totals", **changes)
     with pytest.raises(CompileError, match=r"cfg/totals.json holds SQL that may not run") as caught:
         run_compiled(tmp_path / "out", session)
     assert (caught.value.code, caught.value.exit_code) == ("OSI-M005", 3)
 
 
-def test_a_worker_judges_it_too(tmp_path: Path) -> None:
+def test_a_worker_judges_it_too(tmp_path: Path, make_totals: Callable[[str], Session]) -> None:
     """The machine it runs on may be another than the one that sent it there."""
-    session = compiled_session(tmp_path, FORGED[0][0])
+    session = make_totals(FORGED[0][0])
+    compile_totals(tmp_path, session)
     forge(tmp_path / "out", "totals", **FORGED[0][1])
     request = RunRequest(
         manifest_dir=tmp_path / "out",
@@ -89,7 +71,8 @@ def test_a_worker_judges_it_too(tmp_path: Path) -> None:
     assert (result.status, result.error and result.error["code"]) == ("failed", "OSI-M005")
 
 
-def test_what_was_compiled_runs(tmp_path: Path) -> None:
-    session = compiled_session(tmp_path, "query: SELECT id FROM orders WHERE id > 0")
+def test_what_was_compiled_runs(tmp_path: Path, make_totals: Callable[[str], Session]) -> None:
+    session = make_totals("query: SELECT id FROM orders WHERE id > 0")
+    compile_totals(tmp_path, session)
     forge(tmp_path / "out", "totals", query="SELECT id + 1 AS id FROM orders")
     assert run_compiled(tmp_path / "out", session).result.status == "success"

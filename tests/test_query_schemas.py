@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -11,34 +12,18 @@ from osiris_core.compile import Compiled, compile_pipeline
 from osiris_core.session import Session
 from osiris_core.validate import validate
 
-PIPELINE = """\
-oml_version: "0.0.1"
-name: totals
-steps:
-  - id: totals
-    component: duckdb.table
-    mode: read
-    connection: "@db"
-    config:
-      {source}
-  - id: load
-    component: duckdb.table
-    mode: write
-    connection: "@db"
-    needs: [totals]
-    config: {{table: totals, write_mode: replace, create: if_missing}}
-"""
+Compile = Callable[[str], Compiled]
 
 
-def compiled(root: Path, source: str) -> Compiled:
-    with duckdb.connect(str(root / "shop.duckdb")) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS Orders (id BIGINT, customer_id BIGINT, total DECIMAL(10,2))")
-        connection.execute("CREATE TABLE IF NOT EXISTS customers (id BIGINT, name VARCHAR)")
-    (root / "osiris_connections.yaml").write_text("connections:\n  db: {component: duckdb, path: shop.duckdb}\n")
-    (root / "osiris.yaml").write_text("validation: strict\n")
-    (root / "totals.yaml").write_text(PIPELINE.format(source=source))
-    session = Session.open(root, plugins=["duckdb"])
-    return compile_pipeline(validate(root / "totals.yaml", session), session)
+@pytest.fixture
+def compiled(tmp_path: Path, make_totals: Callable[[str], Session]) -> Compile:
+    """What compiling a pipeline with this source gives."""
+
+    def compile_source(source: str) -> Compiled:
+        session = make_totals(source)
+        return compile_pipeline(validate(tmp_path / "totals.yaml", session), session)
+
+    return compile_source
 
 
 @pytest.mark.parametrize(
@@ -51,18 +36,18 @@ def compiled(root: Path, source: str) -> Compiled:
         ("table: Orders", ["Orders"]),
     ],
 )  # fmt: skip
-def test_every_table_that_is_read_is_pinned(tmp_path: Path, source: str, tables: list[str]) -> None:
-    found = compiled(tmp_path, source)
+def test_every_table_that_is_read_is_pinned(compiled: Compile, source: str, tables: list[str]) -> None:
+    found = compiled(source)
     assert list(found.schemas["totals"]) == tables
     assert all(found.schemas["totals"].values())
     assert found.schemas["load"] == {"totals": None}
 
 
-def test_a_change_of_a_queried_table_changes_the_fingerprint(tmp_path: Path) -> None:
+def test_a_change_of_a_queried_table_changes_the_fingerprint(tmp_path: Path, compiled: Compile) -> None:
     query = "query: SELECT id FROM customers"
-    before = compiled(tmp_path, query).manifest["fingerprints"]["schemas"]["totals"]
+    before = compiled(query).manifest["fingerprints"]["schemas"]["totals"]
     with duckdb.connect(str(tmp_path / "shop.duckdb")) as connection:
         connection.execute("ALTER TABLE customers ADD COLUMN email VARCHAR")
-    after = compiled(tmp_path, query).manifest["fingerprints"]["schemas"]["totals"]
+    after = compiled(query).manifest["fingerprints"]["schemas"]["totals"]
     assert before.keys() == after.keys() == {"customers"}
     assert before != after
