@@ -1026,7 +1026,7 @@ _code(
     mend="Cast the column in a query; if it is plain data of that type, report it.",
 )
 _code(
-    "OSI-R114", "run", "Snake case has no name for a column, or another",
+    "OSI-R114", "run", "Snake case does not fit the columns",
     why="As OSI-V144, or a key is spelt as in the source; the columns were not known before. Nothing was written.",
     mend="Rename the column in a query or a transform, or write naming: preserve; spell keys as in the target.",
 )
