@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from osiris_core import DriftError, Partition, RunError, StepContext, did_you_mean
+from osiris_core import DriftError, Partition, RunError, StepContext
 from osiris_core.data import BatchStream, build_select, with_source_table
 from osiris_core.sql import bind
 from osiris_postgres.connect import Place, begin_snapshot, connect
@@ -81,7 +81,7 @@ class _Reading:
     # -- what is read ----------------------------------------------------------------------------------
     def _table(self) -> _Source:
         relation = load_table(self._connection, self._place, self._config["table"])
-        columns = _chosen(relation, self._config.get("columns"))
+        columns = relation.chosen(self._config.get("columns"))
         schema = with_source_table(
             pa.schema([read_column(column).field for column in columns]),
             primary_key=relation.primary_key,
@@ -157,19 +157,6 @@ def quoted_table(place: Place, relation: Relation) -> str:
     return f"{quote_pyformat(place.schema)}.{quote_pyformat(relation.name)}"
 
 
-def _chosen(relation: Relation, names: Sequence[str] | None) -> list[PgColumn]:
-    if names is None:
-        return list(relation.columns)
-    by_name = {column.name: column for column in relation.columns}
-    missing = [name for name in names if name not in by_name]
-    if missing:
-        raise DriftError(
-            f'table "{relation.name}" has no column {", ".join(map(repr, missing))}',
-            hint=did_you_mean(missing[0], by_name),
-        )
-    return [by_name[name] for name in names]
-
-
 def _expression(column: ReadColumn) -> str:
     name = quote_pyformat(column.field.name)
     return f"{name}::text" if column.as_text else name
@@ -185,6 +172,6 @@ def plan_partitions(place: Place, config: Mapping[str, Any]) -> list[Partition]:
         if "query" in config:
             raise RunError("a query is not read in ranges; name a table", code="OSI-R111")
         relation = load_table(connection, place, config["table"])
-        column = _chosen(relation, [wanted["column"]])[0]
+        column = relation.chosen([wanted["column"]])[0]
         source = quoted_table(place, relation)
         return plan(connection, source, column, wanted.get("count", "auto"), relation.rows)

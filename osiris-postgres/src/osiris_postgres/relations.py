@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from osiris_core import DriftError, did_you_mean
 from osiris_core.data import LEDGER_TABLE
 
 if TYPE_CHECKING:
@@ -90,6 +91,19 @@ class Relation:
     def primary_key(self) -> tuple[str, ...]:
         """Columns of the primary key, or nothing."""
         return next((key.columns for key in self.keys if key.primary), ())
+
+    def chosen(self, names: Sequence[str] | None) -> list[PgColumn]:
+        """The columns of these names, or all. Raises DriftError for one that is not there."""
+        if names is None:
+            return list(self.columns)
+        by_name = {column.name: column for column in self.columns}
+        missing = [name for name in names if name not in by_name]
+        if missing:
+            raise DriftError(
+                f'table "{self.name}" has no column {", ".join(map(repr, missing))}',
+                hint=did_you_mean(missing[0], by_name),
+            )
+        return [by_name[name] for name in names]
 
     def column(self, name: str) -> PgColumn | None:
         """The column called ``name``, or None."""

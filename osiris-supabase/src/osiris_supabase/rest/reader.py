@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from osiris_core import DriftError, ReconciliationError, RunError, StepContext, did_you_mean
+from osiris_core import DriftError, ReconciliationError, RunError, StepContext
 from osiris_core.data import BatchStream, with_source_table
 from osiris_postgres.relations import PgColumn, Relation
 from osiris_postgres.types import read_column
@@ -45,7 +45,7 @@ class _Pages:
         self._context = context
         self._table = plain_name(relation.name, "the table's name")
         self.cursor = RestCursor(relation, config, context.state)
-        columns = _chosen(relation, config.get("columns"))
+        columns = relation.chosen(config.get("columns"))
         self._keys = _key(relation)
         # Paging goes by the key, so it is asked for in any case.
         asked = [*columns, *(column for column in self._keys if column not in columns)]
@@ -119,19 +119,6 @@ class _Pages:
     def _batch(self, page: list[dict[str, Any]]) -> pa.RecordBatch:
         arrays = [from_json(read, [row[read.field.name] for row in page]) for read in self._handed_on]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
-
-
-def _chosen(relation: Relation, names: Sequence[str] | None) -> list[PgColumn]:
-    if names is None:
-        return list(relation.columns)
-    by_name = {column.name: column for column in relation.columns}
-    missing = [name for name in names if name not in by_name]
-    if missing:
-        raise DriftError(
-            f'table "{relation.name}" has no column {", ".join(map(repr, missing))}',
-            hint=did_you_mean(missing[0], by_name),
-        )
-    return [by_name[name] for name in names]
 
 
 def _key(relation: Relation) -> list[PgColumn]:
