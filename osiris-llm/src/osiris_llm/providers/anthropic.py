@@ -58,7 +58,7 @@ class AnthropicProvider:
                 error,
                 self._sdk,
                 title=self.title,
-                key="ANTHROPIC_API_KEY",
+                key=self.key_name,
                 model=self.model,
                 too_large=("schema", "grammar"),
             ) from error
