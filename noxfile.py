@@ -173,6 +173,15 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Move changing tables under kills and cut connections for an hour, or: ``nox -s soak -- --minutes 5``."""
+    environment(session)
+    session.install("-c", "constraints.txt", *editable(), *TEST_TOOLS)
+    session.run("bash", "scripts/install-servers", external=True)
+    session.run("python", "benchmarks/soak.py", *(session.posargs or ["--minutes", "60"]))
+
+
+@nox.session
 def model(session: nox.Session) -> None:
     """Evaluate authoring with real models on this machine (1.4 GB of packages, hours); arguments go to evaluate.py."""
     environment(session)
