@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Install
-
+Install = Callable[[str, str, dict[str, str]], None]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 PLUGIN = """
