@@ -114,7 +114,7 @@ def test_random_tables_are_read_alike(
     values = [tuple(None if rng.random() < 0.2 else TYPES[kind](rng) for kind in types) for _ in range(rows)]
     mysql_database.insert(table, values)
     plain = read(connector, table, bulk=False)
-    bulk = read(connector, table, bulk=True, batch_bytes=batch_bytes)
+    bulk = read(connector, table, bulk=True, batch_bytes=batch_bytes, checksum=True)
     bulk.validate(full=True)
     assert bulk.num_rows == rows
     assert bulk.equals(plain, check_metadata=True)

@@ -77,6 +77,8 @@ class StepContext:
         warn: report a (code, message) warning as an event.
         batch_bytes: target size of a batch in bytes.
         state: for an incremental read: what ``state()`` of the last committed run returned, else None.
+        checksum: a write that is fed has ``verify: checksum``: a reader that can, compares what it handed out with
+            what its server has, and ends its stream with ReconciliationError when they differ.
         on_cancel: register a function that interrupts a blocking call (``connection.cancel``); it is called
             from another thread when the run is asked to stop, and must not raise.
     """
@@ -91,6 +93,7 @@ class StepContext:
     warn: Callable[[str, str], None] = lambda code, message: None
     batch_bytes: int = BATCH_BYTES
     state: Any = None
+    checksum: bool = False
     on_cancel: Callable[[Callable[[], None]], None] = lambda interrupt: None
 
 

@@ -696,8 +696,7 @@ _code(
 )
 _code(
     "OSI-C042", "configuration", "TLS failed",
-    why="The server does not encrypt, its certificate is not trusted or names another host, or nothing proves that it is "
-    "the right server while it asks for the password.",
+    why="The server does not encrypt, or its certificate is not trusted, names another host or is not checked.",
     mend="Check ssl_mode and ssl_ca of the connection.",
     example="ssl_mode: verify_ca → add ssl_ca: /path/of/ca.pem",
 )
@@ -935,10 +934,8 @@ _code(
 )
 _code(
     "OSI-R027", "run", "The ledger cannot be used",
-    why="_osiris_commits, or the marker beside a file, makes a re-run safe; the account may not create or write it, or "
-    "somebody edited the marker.",
-    mend="Let an administrator create it with the statement in the message, and grant SELECT, INSERT, UPDATE, DELETE; "
-    "restore the marker, or remove it when no run of its file is unfinished.",
+    why="It makes a re-run safe; the account may not create or write _osiris_commits, or a file's marker was edited.",
+    mend="Have an administrator run the message's statements. Restore the marker, or remove it if no run is unfinished.",
 )
 _code(
     "OSI-R028", "run", "The target cannot roll back",
@@ -1029,6 +1026,11 @@ _code(
     "OSI-R114", "run", "Snake case does not fit the columns",
     why="As OSI-V144, or a key is spelt as in the source; the columns were not known before. Nothing was written.",
     mend="Rename the column in a query or a transform, or write naming: preserve; spell keys as in the target.",
+)
+_code(
+    "OSI-R115", "run", "The source was not compared",
+    why="With verify: checksum the source's server sums its rows up too; a query or a limit may give others then.",
+    mend="Read a table with columns and where; what was read is compared with the target either way.",
 )
 _code(
     "OSI-R120", "run", "A text holds the character U+0000",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pymysql
 
+    from osiris_mysql.verify_source import SourceChecksum
+
 SNAPSHOT = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 
 
@@ -45,12 +47,15 @@ def open_reader(
             selection = select(session, connection.text("database"), config, partition, cursor)
             _warn(selection, context)
             dates = InvalidDates(selection.title, selection.keys, to_null=_dates_to_null(config))
-            sql = _statement(session, selection)
+            sql = statement(session, selection.sql, selection.values)
+            checksum = _source_checksum(session, selection, config, context)
             rows = run_select(session, sql, selection.columns, dates, context.batch_bytes, bulk=bulk)
     except BaseException:
         discard(session)
         raise
     batches = dates.guard(rows)
+    if checksum is not None:
+        batches = checksum.watch(batches)
     if cursor is not None:
         batches = cursor.watch(batches)
     return BatchStream(
@@ -106,11 +111,26 @@ def run_select(
     return read_rows(_plain_rows(session), columns, dates, max_bytes)
 
 
-def _statement(session: Any, selection: Selection) -> bytes:
-    """The SELECT with its values bound by PyMySQL's own escaping."""
+def statement(session: Any, sql: str, values: Any) -> bytes:
+    """A SELECT with its values bound by PyMySQL's own escaping."""
     with session.cursor() as cursor:
-        text: str = cursor.mogrify(selection.sql, selection.values)
+        text: str = cursor.mogrify(sql, values)
     return text.encode()
+
+
+def _source_checksum(
+    session: Any, selection: Selection, config: Mapping[str, Any], context: StepContext
+) -> SourceChecksum | None:
+    """What compares the rows with the server's, when the write wants it and the server can be asked twice."""
+    if not context.checksum:
+        return None
+    if "query" in config or "limit" in config:
+        what = "query" if "query" in config else "limit"
+        context.warn("OSI-R115", f"{selection.title}: a read with {what} is not compared with its source")
+        return None
+    from osiris_mysql.verify_source import SourceChecksum
+
+    return SourceChecksum(session, selection, config, dates_to_null=_dates_to_null(config))
 
 
 def _plain_rows(session: Any) -> Iterator[Sequence[bytes | None]]:

@@ -38,9 +38,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One SELECT ready to run: ``%(name)s`` marks, ``values``, and the columns of its result."""
+    """One SELECT ready to run: ``%(name)s`` marks, ``values``, and the columns of its result.
+
+    ``source`` stands after FROM, ``conditions`` are what the step's ``where`` does not say.
+    """
 
     title: str
+    source: str
+    conditions: tuple[str, ...]
     sql: str
     values: Mapping[str, Any]
     columns: list[ReadColumn]
@@ -71,7 +76,22 @@ def select(
             style="pyformat",
             extra_where=conditions,
         )
-    return Selection(source.title, sql, values, columns, source.keys, _warnings(source, columns, wrapped or casts))
+    warnings = _warnings(source, columns, wrapped or casts)
+    return Selection(source.title, source.sql, tuple(conditions), sql, values, columns, source.keys, warnings)
+
+
+def over(
+    config: Mapping[str, Any], selection: Selection, select_list: Sequence[str], extra_where: Sequence[str] = ()
+) -> tuple[str, Any]:
+    """``(sql, values)`` that select something else of the same rows, in no order; the step has no limit."""
+    return build_select(
+        {"where": config.get("where", ())},
+        select_list=select_list,
+        source=selection.source,
+        quote=quote_pyformat,
+        style="pyformat",
+        extra_where=[*selection.conditions, *extra_where],
+    )
 
 
 def source_of(session: Any, database: str, config: Mapping[str, Any]) -> Source:

@@ -62,6 +62,10 @@ class Plan:
             return ()
         return tuple(need for need in self.steps[step_id].needs if self.steps[need].mode != "write")
 
+    def wants_checksum(self, step_id: str) -> bool:
+        """Whether a write that the step feeds compares contents, not only counts."""
+        return any(sink.step.config.get("verify") == "checksum" for sink in self.sinks if step_id in sink.chain)
+
 
 def make_plan(manifest: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]) -> Plan:
     """The plan of a loaded manifest. Raises CompileError for what no compile of ours writes."""

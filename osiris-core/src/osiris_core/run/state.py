@@ -116,5 +116,6 @@ class RunState:
             cancelled=self.cancelled,
             warn=self.reports[step.id].warn,
             state=state,
+            checksum=self.plan.wants_checksum(step.id),
             on_cancel=lambda interrupt: self.interrupts.add(owner, interrupt),
         )
