@@ -14,7 +14,7 @@ import pytest
 from osiris_core.engine import EventName, RunEvent
 from osiris_core.errors import InvalidInputError
 from osiris_core.run.events import EventLog, events_schema
-from osiris_core.run.progress import ProgressLine
+from osiris_core.run.progress import Notices, ProgressLine
 from osiris_core.run.record import RunRecord, all_records, find_record, new_run_id
 from osiris_core.secrets import Redactor, Secret
 
@@ -147,7 +147,32 @@ def test_progress_shows_rows_speed_and_time_left() -> None:
     line({"event": "step_started", "step": "orders", "expected_rows": 4000})
     line({"event": "step_progress", "step": "orders", "rows": 1000, "bytes": 5_000_000, "duration_ms": 2000})
     assert terminal.text.endswith("orders: 1,000 rows, 2.5 MB/s, about 6 s left")
-    line({"event": "step_retried", "step": "orders", "wait_ms": 1500})
+    error = {"code": "OSI-R020", "message": "the connection was lost"}
+    line({"event": "step_retried", "step": "orders", "wait_ms": 1500, "error": error})
     assert terminal.text.endswith("orders: waiting 1.5 s, then trying again")
     line({"event": "run_completed", "step": None})
     assert terminal.text.endswith("\r\x1b[K")
+
+
+WARNING = {"event": "step_warning", "step": "load", "code": "OSI-R029", "message": "waiting for \x1b another run"}
+
+
+def test_warnings_and_retries_are_said_when_they_happen() -> None:
+    terminal = Terminal()
+    notices = Notices(terminal)
+    notices({"event": "step_started", "step": "load"})
+    notices(WARNING)
+    error = {"code": "OSI-R020", "message": "the connection was lost"}
+    notices({"event": "step_retried", "step": "load", "wait_ms": 1500, "error": error})
+    assert terminal.text.splitlines() == [
+        "warning OSI-R029: load: waiting for ? another run",
+        "retry OSI-R020: load: the connection was lost; again in 1.5 s",
+    ]
+
+
+def test_a_warning_stands_above_the_progress() -> None:
+    terminal = Terminal()
+    line = ProgressLine(terminal)
+    line({"event": "step_started", "step": "load"})
+    line(WARNING)
+    assert terminal.text.endswith("\r\x1b[Kwarning OSI-R029: load: waiting for ? another run\nload")

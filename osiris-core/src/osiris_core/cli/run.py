@@ -117,10 +117,11 @@ def _refuse_missing_secrets(args: Namespace, session: Session) -> None:
 
 
 def _options(args: Namespace, session: Session) -> RunOptions:
-    from osiris_core.run.progress import ProgressLine
+    from osiris_core.run.progress import Notices, ProgressLine
     from osiris_core.run.runner import RunOptions
 
-    wants_progress = args.progress == "auto" and not args.json and sys.stderr.isatty()
+    wants_progress = args.progress == "auto" and sys.stderr.isatty()
+    observer = (ProgressLine if wants_progress else Notices)(sys.stderr)
     return RunOptions(
         engine=args.engine or session.project.default_engine,
         run_key=args.run_key,
@@ -128,7 +129,7 @@ def _options(args: Namespace, session: Session) -> RunOptions:
         retries=args.retries,
         prefetch_bytes=args.prefetch * 1024 * 1024,
         dry_run=args.dry_run,
-        observers=(ProgressLine(sys.stderr),) if wants_progress else (),
+        observers=() if args.json else (observer,),
     )
 
 

@@ -1,4 +1,4 @@
-"""One line on a terminal that says how far each running step is: rows, MB/s, time left."""
+"""What a person sees while a run goes on: its warnings and retries and, on a terminal, how far each step is."""
 
 from __future__ import annotations
 
@@ -10,8 +10,22 @@ from typing import Any, TextIO
 _CLEAR = "\r\x1b[K"
 
 
+class Notices:
+    """An observer of events that prints warnings and retries, a line each."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Print ``event`` if a person should know of it."""
+        text = notice(event)
+        if text:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+
+
 class ProgressLine:
-    """An observer of events. Use it only where ``stream`` is a terminal."""
+    """The same with one more line, always the last, of rows, MB/s and time left. For terminals only."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -34,13 +48,28 @@ class ProgressLine:
                 self._running.pop(step, None)
             elif name in ("run_completed", "run_failed", "run_cancelled"):
                 self._running.clear()
-            self._draw()
+            self._draw(notice(event))
 
-    def _draw(self) -> None:
+    def _draw(self, above: str) -> None:
         width = shutil.get_terminal_size().columns
-        line = "".join(sign if sign.isprintable() else "?" for sign in "   ".join(self._running.values()))
-        self._stream.write(_CLEAR + line[: max(width - 1, 1)])
+        line = _printable("   ".join(self._running.values()))
+        self._stream.write(_CLEAR + (above and above + "\n") + line[: max(width - 1, 1)])
         self._stream.flush()
+
+
+def notice(event: Mapping[str, Any]) -> str:
+    """The line for an event that a person should know of at once, or ``""``."""
+    if event["event"] == "step_warning":
+        return _printable(f"warning {event['code']}: {event['step']}: {event['message']}")
+    if event["event"] == "step_retried":
+        error = event["error"]
+        again = f"again in {event['wait_ms'] / 1000:.1f} s"
+        return _printable(f"retry {error['code']}: {event['step']}: {error['message']}; {again}")
+    return ""
+
+
+def _printable(text: str) -> str:
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def _text(step: str, event: Mapping[str, Any], expected: int) -> str:
