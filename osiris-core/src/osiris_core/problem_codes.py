@@ -935,7 +935,7 @@ _code(
 _code(
     "OSI-R027", "run", "The ledger cannot be used",
     why="It makes a re-run safe; the account may not create or write _osiris_commits, or a file's marker was edited.",
-    mend="Have an administrator run the message's statements. Restore the marker, or remove it if no run is unfinished.",
+    mend="Have an administrator run the message's statements. Restore the marker, or remove it if no run is under way.",
 )
 _code(
     "OSI-R028", "run", "The target cannot roll back",
