@@ -94,6 +94,12 @@ class Document:
         if place is not None:
             self._hidden.append(place[2:])
 
+    def secret_by_form(self, number: int, near: int = 0) -> list[tuple[int, int]]:
+        """The ranges of source line ``number``, around its character ``near``, that look like secrets in the text."""
+        line = self.line(number)
+        found = self._by_form(number, line, near)
+        return [(max(0, start), min(end, len(line))) for start, end in found if end > 0 and start < len(line)]
+
     def snippet(self, span: Span) -> str:
         """The first source line of ``span`` with carets under it.
 
@@ -107,15 +113,19 @@ class Document:
         return excerpt(line, span.line, start, end, self._masked_in(span.line, line, start))
 
     def _masked_in(self, number: int, line: str, near: int) -> list[tuple[int, int]]:
+        origin = self._starts[number - 1]
+        ranges = [(start - origin, end - origin) for start, end in (*self._hidden, *self._secret_values)]
+        return ranges + self._by_form(number, line, near)
+
+    def _by_form(self, number: int, line: str, near: int) -> list[tuple[int, int]]:
         from osiris_core.oml.display import LEAD_IN, LEAD_OUT
         from osiris_core.oml.masking import continues_secret, secret_ranges
 
         origin = self._starts[number - 1]
-        ranges = [(start - origin, end - origin) for start, end in (*self._hidden, *self._secret_values)]
         first = number - 1 if self.parsed else max(0, number - 1 - _LINES_BEFORE)
         begin = max(self._starts[first], origin + near - LEAD_IN)
         region = self.text[begin : min(origin + len(line), origin + near + LEAD_OUT)]
-        ranges += [(begin + start - origin, begin + end - origin) for start, end in secret_ranges(region)]
+        ranges = [(begin + start - origin, begin + end - origin) for start, end in secret_ranges(region)]
         if not self.parsed:
             before = [self.line(earlier)[:1000] for earlier in range(first + 1, number)]
             if continues_secret(before, line[:1000]):

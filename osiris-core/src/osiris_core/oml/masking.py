@@ -90,11 +90,12 @@ def secret_ranges(text: str) -> list[tuple[int, int]]:
 def continues_secret(before: list[str], line: str) -> bool:
     """Whether ``line`` is the continuation of a secret's value that one of the lines ``before`` began."""
     indent = len(line) - len(line.lstrip())
+    item = line.lstrip().startswith("-")  # may stand right below its key
     for earlier in reversed(before):
         if not earlier.strip():
             continue
         pair = _BLOCK_PAIR.match(earlier)
-        if pair and len(pair["indent"]) < indent:
+        if pair and (len(pair["indent"]) < indent or (item and len(pair["indent"]) == indent)):
             return True
         indent = min(indent, len(earlier) - len(earlier.lstrip()))
     return False

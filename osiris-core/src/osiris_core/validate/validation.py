@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from osiris_core.errors import EXIT_OK
 from osiris_core.problems import Fix, Problem, Severity
+from osiris_core.validate.guard import Guard
 from osiris_core.validate.severity import exit_code, severity
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Validation:
 
 
 def finished(problems: Iterable[Problem], document: Document, mode: str) -> list[Problem]:
-    """Problems with severity, file, span and fix, each once, in the order of the file."""
+    """Problems with severity, file, span and fix, each once, in the order of the file; none repeats a secret."""
     problems = list(problems)
     secrets = {problem.path for problem in problems if problem.code == "OSI-V301"}
     problems = [problem for problem in problems if problem.code == "OSI-V301" or problem.path not in secrets]
@@ -65,7 +66,8 @@ def finished(problems: Iterable[Problem], document: Document, mode: str) -> list
     for problem in problems:
         done = _placed(problem, document, severity(problem.code, mode, problem.severity))
         unique.setdefault((done.code, done.message, done.path, done.span), done)
-    return sorted(unique.values(), key=_position)
+    guard = Guard(document)
+    return sorted(map(guard.passed, unique.values()), key=_position)
 
 
 def _placed(problem: Problem, document: Document, decided: Severity) -> Problem:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from osiris_core.oml.masking import holds_credentials, secret_ranges
 from osiris_core.problems import Problem
 from osiris_core.validate.draft import Draft, DraftStep
+from osiris_core.validate.guard import Guard
 
 Adviser = Callable[[Problem, DraftStep | None, Draft], Problem]
 
@@ -38,12 +38,15 @@ def advise(draft: Draft) -> None:
     advisers = _advisers()
     steps = {step.index: step for step in draft.steps}
     most = min(MAX_ADVISED, 1 + MAX_LOOKED_THROUGH // (1 + len(draft.document.text)))
-    advised = [_advised(problem, steps, advisers, draft) for problem in draft.problems[:most]]
+    guard = Guard(draft.document)
+    advised = [_advised(problem, steps, advisers, draft, guard) for problem in draft.problems[:most]]
     draft.problems = [*advised, *draft.problems[most:]]
     each_once(draft)
 
 
-def _advised(problem: Problem, steps: dict[int, DraftStep], advisers: dict[str, Adviser], draft: Draft) -> Problem:
+def _advised(
+    problem: Problem, steps: dict[int, DraftStep], advisers: dict[str, Adviser], draft: Draft, guard: Guard
+) -> Problem:
     adviser = advisers.get(problem.code)
     if adviser is None or problem.file not in (None, draft.document.file):
         return problem
@@ -54,8 +57,7 @@ def _advised(problem: Problem, steps: dict[int, DraftStep], advisers: dict[str, 
     except Exception:  # a broken spec or connection has a problem of its own; a mend must not cost the message
         return problem
     short = len(found.hint) <= MAX_HINT and len(found.example) <= MAX_EXAMPLE
-    safe = short and not any(holds_credentials(said) or secret_ranges(said) for said in (found.hint, found.example))
-    return found if safe else problem
+    return found if short and not (guard.repeats(found.hint) or guard.repeats(found.example)) else problem
 
 
 def _advisers() -> dict[str, Adviser]:
