@@ -243,6 +243,47 @@ def test_what_a_model_wrote_stays_in_the_comment_of_a_marked_draft_and_off_the_t
     assert not {"\r", "\x1b", "\u202e", "\u2028"} & set(capsys.readouterr().err)
 
 
+TRICKS = ["o\u202er\x1b[2Jd\u2066", "o\u200br\U000e0001d\ufeff", "o\x9bd\x85\u2028x: 1", "o\nsteps: 1"]
+
+
+@pytest.mark.parametrize("name", TRICKS)
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_name_plays_no_trick_on_a_terminal_and_stays_itself(
+    osiris: Osiris, project: Path, name: str, options: list[str]
+) -> None:
+    with duckdb.connect(str(project / "shop.duckdb")) as database:
+        database.execute('CREATE TABLE "' + name + '" (id BIGINT PRIMARY KEY, "' + name + '" VARCHAR)')
+    answer = form(**{"from": name, "table": name, "mode": "merge", "columns": ["id", name]})
+    with vendor_double([answer]) as double:
+        done = osiris("chat", f'merge "{name}" to lake as "{name}"', *options, env=environment(double))
+    said = done.stdout + done.stderr
+    assert done.returncode in (0, 2), said
+    assert all(sign.isprintable() or sign == "\n" for sign in said), [s for s in said if not s.isprintable()]
+    oml = json.loads(done.stdout)["oml"] if options else done.stdout
+    if oml:
+        names = [step["config"].get("table") for step in load(oml, "p.yaml").value["steps"]]
+        assert name in names, "an escape of YAML, no other name"
+
+
+def test_a_lone_surrogate_is_no_name_and_no_crash(osiris: Osiris, project: Path) -> None:
+    answer = json.dumps(form(table="o\ud800"))
+    for options in ([], ["--json"], ["--out", "p.yaml", "--force"]):
+        with vendor_double([Answer(answer)]) as double:
+            done = osiris("chat", "append orders to lake", *options, env=environment(double))
+        assert done.returncode in (0, 2), done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_in_a_conversation_names_play_no_tricks_either(project: Path) -> None:
+    name = "orders\u202e\x1b[2J"
+    with duckdb.connect(str(project / "shop.duckdb")) as database:
+        database.execute('CREATE TABLE "' + name + '" (id BIGINT PRIMARY KEY)')
+    hostile = form(**{"from": name, "table": "evil\u202e\x1b[2J"})
+    with vendor_double([hostile, Answer("no\x1b[2J\u202e", finish="refusal")]) as double:
+        screen = _converse(project, environment(double), ["append orders to lake", "once more", "/show", "/quit"])
+    assert not {"\x1b", "\u202e"} & set(screen), screen
+
+
 def test_an_answer_of_nothing_but_brackets_is_one_more_failed_attempt(write: Callable[..., Any]) -> None:
     with vendor_double(["[" * 100_000]) as double:
         assert write(double, "append orders to lake", retries=0).status == "failed"

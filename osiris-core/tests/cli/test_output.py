@@ -44,9 +44,10 @@ def test_everything_printed_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
 def test_json_says_the_same_and_is_safe(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     monkeypatch.setattr(sys, "stdout", stream)
-    emit_json({NASTY: "é"})
+    unseen = f"{NASTY}\x7f\xad\U000e0001\U000f0000"  # delete, a soft hyphen, a tag, somebody's own
+    emit_json({unseen: "é"})
     stream.flush()
     text = stream.buffer.getvalue().decode()
-    assert json.loads(text) == {NASTY: "é"}
+    assert json.loads(text) == {unseen: "é"}
     assert "é" in text
     assert [sign for sign in text.replace("\n", "") if not sign.isprintable()] == []

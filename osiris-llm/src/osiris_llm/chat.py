@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from argparse import ArgumentParser, Namespace
@@ -12,10 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from osiris_core import ConfigurationError, InvalidInputError, Session
-from osiris_core.context import printable
+from osiris_core.cli.output import emit_json, print_note, print_text
+from osiris_core.cli.text import shown
 from osiris_llm.author import DEFAULT_RETRIES, Author, Authored
 
 EXIT_CODES = {"written": 0, "cannot": 2, "question": 2, "failed": 2}
+LONGEST_LINE = 400
 RETRIES_VARIABLE = "OSIRIS_VALIDATE_RETRY_ATTEMPTS"
 
 
@@ -112,23 +113,29 @@ def _once(author: Author, args: Namespace) -> int:
     if result.oml and args.out is not None:
         save(result, args.out)
     if args.json:
-        print(json.dumps({**asdict(result), "out": str(args.out) if args.out else None}, ensure_ascii=False, indent=2))
+        emit_json({**asdict(result), "out": str(args.out) if args.out else None})
     else:
         tell(result)
         if result.oml and args.out is None:
-            print(marked(result), end="")
+            print_text(marked(result).removesuffix("\n"))
     return EXIT_CODES[result.status]
 
 
 def tell(result: Authored) -> None:
     """Say on stderr how it went: what was repaired, what is asked, what is wrong."""
     for note in result.notes:
-        print(f"· {printable(note)}", file=sys.stderr)
+        print_note(f"· {line(note)}")
     words = {"cannot": "cannot", "question": "question", "failed": "no valid pipeline"}
     if result.status in words:
-        print(f"{words[result.status]}: {printable(result.message) or 'see the problems'}", file=sys.stderr)
+        print_note(f"{words[result.status]}: {line(result.message) or 'see the problems'}")
     for problem in result.problems:
-        print(f"✗ {printable(problem)}", file=sys.stderr)
+        print_note(f"✗ {line(problem)}")
+
+
+def line(text: str) -> str:
+    """One line of what a model or a system says; what nobody would see is shown as an escape, as everywhere."""
+    words = shown(" ".join(text.split()))
+    return words if len(words) <= LONGEST_LINE else words[: LONGEST_LINE - 1] + "…"
 
 
 def marked(result: Authored) -> str:
@@ -136,7 +143,7 @@ def marked(result: Authored) -> str:
     if not result.problems:
         return result.oml
     # What a model wrote is in these problems: nothing in them may end the comment.
-    problems = (f"# problem: {printable(problem)}" for problem in result.problems)
+    problems = (f"# problem: {line(problem)}" for problem in result.problems)
     return "\n".join(["# DRAFT: this does not validate yet.", *problems, result.oml])
 
 
@@ -145,4 +152,4 @@ def save(result: Authored, path: Path) -> None:
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_text(marked(result), encoding="utf-8")
     temporary.replace(path)
-    print(f"wrote {path}", file=sys.stderr)
+    print_note(f"wrote {path}")

@@ -6,7 +6,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from osiris_core import OsirisError
+from osiris_core import OsirisError, Redactor
+from osiris_core.cli.output import print_note, print_text
+from osiris_core.cli.text import shown
 from osiris_llm.author import Author, Authored
 from osiris_llm.chat import save, tell
 
@@ -43,11 +45,14 @@ def _turn(author: Author, line: str, earlier: Authored | None) -> Authored | Non
     try:
         result = author.write(line, earlier)
     except OsirisError as error:
-        print(f"error {error.code}: {error.message}\n  {error.hint}", file=sys.stderr)
+        redacted = Redactor.of_process().text
+        print_note(redacted(f"error {error.code}: {error.message}"))
+        if error.hint:
+            print_note(redacted(f"  {error.hint}"))
         return earlier
     tell(result)
     if result.status == "written":
-        print(result.oml)
+        print_text(result.oml)
         print("/save FILE keeps it; osiris plan FILE shows what it would do, osiris run FILE does it.", file=sys.stderr)
         return result
     # The pipeline so far stays; what was said counts for the next line.
@@ -61,18 +66,18 @@ def _command(line: str, earlier: Authored | None, out: Path | None) -> None:
     elif earlier is None or not earlier.oml:
         print("there is no pipeline yet", file=sys.stderr)
     elif name == "/show":
-        print(earlier.oml)
+        print_text(earlier.oml)
     else:
         _save(earlier, Path(rest.strip()) if rest.strip() else out or Path("pipeline.yaml"))
 
 
 def _save(current: Authored, path: Path) -> None:
-    if path.exists() and input(f"{path} exists; overwrite? [y/N] ").strip().lower() not in ("y", "yes"):
+    if path.exists() and input(f"{shown(str(path))} exists; overwrite? [y/N] ").strip().lower() not in ("y", "yes"):
         return
     try:
         save(current, path)
     except OSError as error:
-        print(f"cannot write {path}: {error.strerror}", file=sys.stderr)
+        print_note(f"cannot write {path}: {error.strerror}")
 
 
 def _line_editing() -> None:

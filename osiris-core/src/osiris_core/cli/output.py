@@ -7,7 +7,6 @@ none that turns the direction of writing from here.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,9 +16,6 @@ from osiris_core.cli.text import shown, shown_lines
 if TYPE_CHECKING:
     from osiris_core.problems import Problem, Span
     from osiris_core.secrets import Redactor
-
-#: What JSON leaves as it is and a terminal must not get.
-_INVISIBLE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
 
 class Source(Protocol):
@@ -33,7 +29,7 @@ class Source(Protocol):
 def emit_json(value: Any) -> None:
     """Print ``value`` as JSON on stdout: the only thing a command with ``--json`` puts there."""
     text = json.dumps(value, indent=2, ensure_ascii=not _prints_unicode())
-    print(_INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
+    print("\n".join(line if line.isprintable() else _escaped(line) for line in text.split("\n")))
 
 
 def print_text(text: str) -> None:
@@ -104,6 +100,15 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}" if number else ""
+
+
+def _escaped(line: str) -> str:
+    """A line of JSON with escapes for what JSON leaves as it is and a terminal must not get."""
+    return "".join(sign if sign.isprintable() else _unit(sign) for sign in line)
+
+
+def _unit(sign: str) -> str:
+    return json.dumps(sign)[1:-1] if ord(sign) > 0xFFFF else f"\\u{ord(sign):04x}"  # JSON has pairs for the higher ones
 
 
 def _prints_unicode() -> bool:

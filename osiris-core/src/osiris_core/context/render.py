@@ -12,6 +12,7 @@ from osiris_core.context.brief import printable
 from osiris_core.context.form import Condition, Move, SqlMove
 from osiris_core.context.model import Source, TableRef, View
 from osiris_core.errors import InvalidInputError
+from osiris_core.oml.edit import quoted
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 _WORDS_OF_YAML = {"true", "false", "null", "yes", "no", "on", "off"}
@@ -211,7 +212,7 @@ def _flow(value: Any) -> str:
 def _scalar(value: Any) -> str:
     if isinstance(value, str) and _PLAIN.match(value) and value.lower() not in _WORDS_OF_YAML:
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _sql_name(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 
@@ -32,11 +31,22 @@ def scalar_text(value: str, instead_of: str = "") -> str | None:
     """YAML for the text ``value``, quoted as ``instead_of`` was. None when that was no scalar on one line."""
     if "\n" in instead_of or instead_of[:1] in ("|", ">", "[", "{"):
         return None
-    if instead_of.startswith("'"):
+    if instead_of.startswith("'") and value.isprintable():
         return "'" + value.replace("'", "''") + "'"
     if not instead_of.startswith('"') and is_plain(value):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return quoted(value)
+
+
+def quoted(value: str) -> str:
+    """``value`` in double quotes; what nobody would see, or what turns a line around, is written as an escape."""
+    return '"' + "".join(map(_escaped, value)) + '"'
+
+
+def _escaped(sign: str) -> str:
+    if sign in '"\\':
+        return f"\\{sign}"
+    return sign if sign.isprintable() else sign.encode("unicode_escape").decode()  # YAML has the same escapes
 
 
 def is_plain(value: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from osiris_core.oml.document import Document
-from osiris_core.oml.edit import is_plain
+from osiris_core.oml.edit import is_plain, quoted
 from osiris_core.problems import Path
 
 
@@ -137,7 +137,7 @@ def yaml_flow(value: Any, *, quote: str = "") -> str:
     if isinstance(value, list):
         return "[" + ", ".join(yaml_flow(item) for item in value) + "]"
     if isinstance(value, str):
-        if quote == "'":
+        if quote == "'" and value.isprintable():
             return "'" + value.replace("'", "''") + "'"
-        return value if quote != '"' and is_plain(value) else json.dumps(value, ensure_ascii=False)
+        return value if quote != '"' and is_plain(value) else quoted(value)
     return json.dumps(value)
