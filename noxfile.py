@@ -23,6 +23,8 @@ TEST_TOOLS += ["bpe-openai"]  # counts tokens as a hosted model does
 LINT_TOOLS = ["mypy", "nox", "types-pyyaml"]
 #: Programs among the benchmarks that run for as long as they are told to; each has a session of its own.
 SLOW = {"fuzz", "soak"}
+#: Installs a server of another version and runs a command on it.
+OTHER_DATABASES = "scripts/other_databases.py"
 #: Percent of branches and lines that each package's tests must reach.
 COVERAGE = {"osiris-core": 85}
 COVERAGE_OF_PLUGINS = 80
@@ -80,6 +82,25 @@ def tests(session: nox.Session) -> None:
             short.append(package)
     if short:
         session.error(f"coverage is too low in {', '.join(short)}")
+
+
+@nox.session
+def databases(session: nox.Session) -> None:
+    """The connectors' tests on other MySQL, MariaDB and PostgreSQL: ``nox -s databases -- mysql-8.0 postgres-16``."""
+    environment(session)
+    session.install("-c", "constraints.txt", *editable(), *TEST_TOOLS)
+    session.run("bash", "scripts/install-servers", external=True)
+    names = session.posargs or str(session.run("python", OTHER_DATABASES, "--list", silent=True)).split()
+    failed = [name for name in names if not session.run(*tests_on(name), success_codes=[0, 1])]
+    if failed:
+        session.error(f"tests fail on {', '.join(failed)}")
+
+
+def tests_on(name: str) -> list[str]:
+    """The command that runs a connector's own tests, and those across packages, on one of the other databases."""
+    package = "osiris-postgres" if name.startswith("postgres") else "osiris-mysql"
+    suite = [f"{package}/tests", "tests/test_mysql_to_postgres.py", "tests/test_servers.py"]
+    return ["python", OTHER_DATABASES, name, "--", "pytest", "-n", "2", "--timeout=600", *suite]
 
 
 @nox.session

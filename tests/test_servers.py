@@ -98,6 +98,40 @@ def test_a_missing_server_names_the_command_that_installs_it() -> None:
         find_program(["no-such-server"], [], "apt-get install it")
 
 
+def test_the_first_directory_of_the_path_outranks_the_first_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a server of another version is chosen by putting its programs first, whatever this one is called."""
+    for path in ("other/mysqld", "system/mysqld", "system/mariadbd"):
+        program = tmp_path / path
+        program.parent.mkdir(exist_ok=True)
+        program.touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "other"))
+    names, folders = ("mariadbd", "mysqld"), [tmp_path / "system"]
+    assert find_program(names, folders, "") == tmp_path / "other/mysqld"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_program(names, folders, "") == tmp_path / "system/mariadbd"
+
+
+def other_databases(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    script = Path(__file__).parents[1] / "scripts" / "other_databases.py"
+    command = [sys.executable, str(script), *arguments]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60)
+
+
+def test_other_databases_say_what_they_need(tmp_path: Path) -> None:
+    unknown = other_databases("mysql-5.7")
+    assert unknown.returncode == 2
+    assert "invalid choice: 'mysql-5.7'" in unknown.stderr
+    names = other_databases("--list").stdout.split()
+    assert {name.partition("-")[0] for name in names} == {"mysql", "mariadb", "postgres"}
+    for name in names:
+        bare = other_databases(name, "--directory", str(tmp_path), PATH=str(tmp_path))
+        assert bare.returncode == 1
+        assert bare.stderr.startswith("other_databases: apt-get is not here")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_url_names_a_server_of_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVER", "mysql://me:p%40ss%2Fword@db.example:3307/shop")
     assert ServerURL.from_environment("SERVER", 3306) == ServerURL("db.example", 3307, "me", "p@ss/word", "shop")

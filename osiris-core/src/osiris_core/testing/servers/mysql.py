@@ -91,6 +91,7 @@ def _variables(durable: bool, settings: Mapping[str, str | int]) -> dict[str, st
         "max_allowed_packet": "64M",
         "character_set_server": "utf8mb4",
         "performance_schema": "OFF",
+        "secure_file_priv": "",  # what MySQL is built with is a directory that its packages make
     }
     if not durable:  # a crash of the server loses nothing all the same: the operating system has the writes
         variables["innodb_flush_log_at_trx_commit"] = 2

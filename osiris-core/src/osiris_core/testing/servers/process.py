@@ -36,15 +36,14 @@ def free_port() -> int:
 
 
 def find_program(names: Sequence[str], folders: Sequence[Path], install: str) -> Path:
-    """The first of ``names`` found on ``PATH`` or in ``folders``.
+    """The first of ``names`` in the first directory of ``PATH`` or ``folders`` that has any of them.
 
     Raises ServerError, with the command that installs it, when there is none.
     """
-    path = os.pathsep.join([os.environ.get("PATH", ""), *map(str, folders)])
-    for name in names:
-        found = shutil.which(name, path=path)
+    for folder in [*os.get_exec_path(), *map(str, folders)]:
+        found = [path for name in names if (path := shutil.which(name, path=folder))]
         if found:
-            return Path(found)
+            return Path(found[0])
     raise ServerError(f"{' or '.join(names)} is not installed. Install it: {install}")
 
 
