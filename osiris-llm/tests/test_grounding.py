@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -279,6 +280,13 @@ def test_months_over_the_turn_of_a_year_stay_as_the_form_has_them() -> None:
     assert turned == Grounded(
         None, question='Which time is meant for placed_at? "since:2025-11-01" is not in the request.'
     )
+
+
+@pytest.mark.parametrize("long", ["a" * 100_000, "-." * 50_000, "a, " * 30_000, "x and " * 20_000])
+def test_a_long_request_is_looked_at_in_time(long: str) -> None:
+    start = time.process_time()
+    grounded(f"{long} append the orders to lake")
+    assert time.process_time() - start < 10
 
 
 def test_a_table_called_like_a_small_word_is_not_copied_by_that_word() -> None:

@@ -32,7 +32,8 @@ def forgotten_copies(moves: tuple[Move, ...], reading: Reading) -> tuple[Move, .
 
 def _listed_with(name: str, folded: str) -> set[str]:
     """The words that stand in one list with ``name``. A table called "by" or "copy" is not meant by that word."""
-    word, between = r"[\w.-]+", r"(?: ?, (?:and )?| and | & | a | und | y | e | et )"
+    # Possessive, and from its beginning only: a word of a hundred thousand letters is looked at once.
+    word, between = r"(?<![\w.-])[\w.-]++", r"(?: ?, (?:and )?| and | & | a | und | y | e | et )"
     for match in re.finditer(rf"{word}(?:{between}{word})+", folded):
         found = re.split(between, match[0])
         if words.fold(name).strip() in found:
