@@ -36,7 +36,7 @@ steps:
     mode: write
     connection: "@target"
     needs: [rows]
-    config: {table: TABLE, write_mode: MODE, create: if_missing}
+    config: {table: TABLE, create: if_missing, write_mode: MODE}
 """
 
 
@@ -57,6 +57,20 @@ def project(directory: Path, family: str, where: str, table: str, write_mode: st
         (directory / f"{name}.yaml").write_text(text.replace("FAMILY", family).replace("TABLE", table), "utf-8")
 
 
+def in_a_namespace(*command: str | Path) -> dict[str, Any]:
+    """What a program prints that may mount file systems which nobody else sees."""
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", *command],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, f"this test needs user namespaces (unshare --map-root-user --mount): {done.stderr}"
+    return dict(json.loads(done.stdout))
+
+
 @pytest.mark.parametrize("write_mode", ["append", "replace"])
 @pytest.mark.parametrize(
     ("family", "where", "table"),
@@ -73,17 +87,7 @@ def test_a_full_disk_leaves_the_target_as_it_was(
 ) -> None:
     """A file system of 3 MiB, in a namespace of its own, and 7 MB to write."""
     project(tmp_path, family, where, table, write_mode)
-    program = [sys.executable, str(Path(__file__).with_name("full_disk.py")), str(tmp_path), "3"]
-    done = subprocess.run(
-        ["unshare", "--map-root-user", "--mount", *program],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    found = in_a_namespace(sys.executable, Path(__file__).with_name("full_disk.py"), tmp_path, "3")
     assert found["prepared"] == 0
     code, result = found["full"]
     error = result["steps"]["load"]["error"]
@@ -96,6 +100,39 @@ def test_a_full_disk_leaves_the_target_as_it_was(
     assert (code, result["steps"]["load"]["written"]) == (0, ROWS), result
     expected = ROWS + (3 if write_mode == "append" else 0)
     assert found["rows"] == [expected, expected]
+
+
+#: Mounts a small file system, and goes on as somebody who is not root: PostgreSQL runs as nobody else.
+ON_A_SMALL_DISK = """
+mount -t tmpfs -o "size=$1" none "$2"
+shift 2
+exec unshare --user --map-user=65534 --map-group=65534 "$@"
+"""
+
+
+def with_postgres(directory: Path, size: str, place: str, write_mode: str) -> dict[str, Any]:
+    """What becomes of a pipeline whose target lies in PostgreSQL on a disk of this size."""
+    mode = "merge, merge_keys: [id]" if write_mode == "merge" else write_mode
+    project(directory, "postgres", "", "target", mode)
+    program: list[str | Path] = [sys.executable, Path(__file__).with_name("full_disk_postgres.py"), directory, place]
+    return in_a_namespace("sh", "-euc", ON_A_SMALL_DISK, "sh", size, directory / "disk", *program)
+
+
+@pytest.mark.parametrize("write_mode", ["append", "merge", "replace"])
+def test_a_full_disk_of_postgres_leaves_the_table_as_it_was(tmp_path: Path, write_mode: str) -> None:
+    """The database's files lie on a file system of 64 MiB, of which all but 3 are taken."""
+    found = with_postgres(tmp_path, "64m", "data", write_mode)
+    assert found["prepared"] == 0
+    code, result = found["full"]
+    error = result["steps"]["load"]["error"]
+    assert (code, error["code"]) == (4, "OSI-R022"), error
+    assert "No space left on device" in error["message"]
+    assert error["hint"] == "free some space there and run again"
+    assert found["unchanged"] == [3, 3, 0]
+    code, result = found["again"]
+    assert (code, result["steps"]["load"]["written"]) == (0, ROWS), result
+    expected = ROWS + (0 if write_mode == "replace" else 3)
+    assert found["rows"] == [expected, expected, ROWS]
 
 
 def test_a_full_disk_of_mysql_leaves_the_table_as_it_was(tmp_path: Path) -> None:
