@@ -292,6 +292,39 @@ def test_a_connection_cut_before_commit_is_an_error_that_may_be_retried(connecto
     assert not connector.write(name, people([1, 2]), run_key="monday").already_committed
 
 
+CUT = """
+import json, logging, sys
+from osiris_core import Connection
+from osiris_postgres.connect import connect, place_of
+
+place = place_of(Connection("db", "postgres", json.load(sys.stdin)))
+victim, other = connect(place), connect(place)
+records = []
+if sys.argv[1] == "listening":
+    logging.getLogger().addHandler(type("Listener", (logging.Handler,), {"emit": lambda self, r: records.append(r)})())
+victim.execute("CREATE TEMP TABLE t (id int)")
+try:
+    with victim.cursor().copy("COPY t FROM STDIN") as copy:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [victim.info.backend_pid])
+        while True:
+            copy.write("1\\n")
+except Exception as error:
+    print(type(error).__name__, len(records))
+"""
+
+
+@pytest.mark.parametrize(("mode", "heard"), [("alone", 0), ("listening", 1)])
+def test_a_connection_cut_in_copy_prints_nothing_besides_the_error(
+    postgres_database: PostgresDatabase, mode: str, heard: int
+) -> None:
+    """psycopg's log lines are for those who listen to them, not for stderr."""
+    fields = json.dumps(postgres_database.fields)
+    done = subprocess.run([sys.executable, "-c", CUT, mode], input=fields, capture_output=True, text=True, timeout=60)
+    name, records = done.stdout.split()
+    assert (done.returncode, done.stderr, int(records)) == (0, "", heard)
+    assert name in ("AdminShutdown", "OperationalError")
+
+
 def test_a_backend_killed_mid_write_leaves_nothing(connector: Connector) -> None:
     name = connector.seed(people([]))
     config = connector.write_config(name, "append", create="never")

@@ -66,6 +66,7 @@ def connect(place: Place) -> psycopg.Connection[Any]:
 
     from osiris_postgres.errors import map_error
 
+    _keep_off_stderr()
     try:
         return psycopg.connect(
             **place.keywords,
@@ -79,6 +80,18 @@ def connect(place: Place) -> psycopg.Connection[Any]:
         fault = map_error(error)
         assert fault is not None
         raise ConnectError(fault.message, code=fault.code, hint=fault.hint, retryable=fault.retryable) from error
+
+
+def _keep_off_stderr() -> None:
+    """What psycopg logs goes to whoever listens, and no longer to stderr because nobody does.
+
+    It logs what follows from an error that it raises as well, such as the end of a COPY over a cut connection.
+    """
+    import logging
+
+    logger = logging.getLogger("psycopg")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
 
 
 def set_local(connection: psycopg.Connection[Any], place: Place) -> None:
