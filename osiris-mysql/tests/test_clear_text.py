@@ -73,7 +73,8 @@ class Impostor:
         greeting += struct.pack("<HBHHB", capabilities & 0xFFFF, 45, 2, capabilities >> 16, 21) + b"\0" * 10
         greeting += SALT[8:] + b"\0" + (b"mysql_native_password" if self.switches else self.way) + b"\0"
         client.sendall(struct.pack("<I", len(greeting)) + greeting)
-        login = client.recv(65536)
+        # A request for TLS has 36 bytes; what follows it, maybe in the same segment, is the handshake's.
+        login = client.recv(36 if self.certificate else 65536)
         if self.certificate and login:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self.certificate)
