@@ -13,6 +13,8 @@ from osiris_core.lazy import lazily
 TYPE_CHECKING = False  # type checkers take it for typing.TYPE_CHECKING, whose import would cost more than all of this
 if TYPE_CHECKING:
     from osiris_core.catalog.model import Catalog, Column, ForeignKey, Scope, Table
+    from osiris_core.cli.output import emit_json, print_note, print_text
+    from osiris_core.cli.text import shown
     from osiris_core.component import Component
     from osiris_core.connections import Connection
     from osiris_core.context import ContextRequest, ContextSection
@@ -62,6 +64,8 @@ API_VERSION = "1.0"
 
 _HOMES = {
     "catalog.model": ("Catalog", "Column", "ForeignKey", "Scope", "Table"),
+    "cli.output": ("emit_json", "print_note", "print_text"),
+    "cli.text": ("shown",),
     "component": ("Component",),
     "connections": ("Connection",),
     "context": ("ContextRequest", "ContextSection"),
@@ -158,8 +162,12 @@ __all__ = [
     "__version__",
     "closest",
     "did_you_mean",
+    "emit_json",
     "first_line",
     "hookimpl",
+    "print_note",
+    "print_text",
+    "shown",
     "snake_case",
 ]
 

@@ -10,9 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from osiris_core import ConfigurationError, InvalidInputError, Session
-from osiris_core.cli.output import emit_json, print_note, print_text
-from osiris_core.cli.text import shown
+from osiris_core import ConfigurationError, InvalidInputError, Session, emit_json, print_note, print_text, shown
 from osiris_llm.author import DEFAULT_RETRIES, Author, Authored
 
 EXIT_CODES = {"written": 0, "cannot": 2, "question": 2, "failed": 2}

@@ -6,9 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from osiris_core import OsirisError, Redactor
-from osiris_core.cli.output import print_note, print_text
-from osiris_core.cli.text import shown
+from osiris_core import OsirisError, Redactor, print_note, print_text, shown
 from osiris_llm.author import Author, Authored
 from osiris_llm.chat import save, tell
 
