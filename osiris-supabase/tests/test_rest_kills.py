@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 
 import pytest
 from postgrest_double import PostgrestDouble, Request
@@ -16,7 +16,9 @@ from postgrest_double import PostgrestDouble, Request
 from osiris_core.testing.servers import PostgresDatabase
 
 ROWS = 5_000
-#: Kills per write mode; ``OSIRIS_TEST_KILLS=50`` for the long form.
+#: Each takes a thousand of them.
+REQUESTS = 5
+#: Kills per write mode; ``OSIRIS_TEST_KILLS=50`` for the long form, which kills five times at each of the ten moments.
 KILLS = int(os.environ.get("OSIRIS_TEST_KILLS", "3"))
 PROGRAM = """
 import json, sys
@@ -81,7 +83,7 @@ def test_a_kill_and_a_plain_rerun_lose_no_row(
     tmp_path_factory: pytest.TempPathFactory,
     mode: str,
 ) -> None:
-    chance = random.Random(5)
+    histogram: Counter[str] = Counter()
     unique = "UNIQUE" if mode == "merge" else ""
     for turn in range(KILLS):
         postgres_database.execute(
@@ -89,15 +91,19 @@ def test_a_kill_and_a_plain_rerun_lose_no_row(
             f"CREATE TABLE t (key int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id int8 {unique}, name text)"
         )
         rest.reload()
-        killer = Killer(chance.randrange(ROWS // 1000) + 1)
-        # Before or after the request has taken place, in turn.
-        rest.on_request, rest.after_request = (killer, harmless) if turn % 2 else (harmless, killer)
+        # Before or after each of the requests has taken place, in turn.
+        number, after = turn // 2 % REQUESTS + 1, turn % 2
+        killer = Killer(number)
+        rest.on_request, rest.after_request = (harmless, killer) if after else (killer, harmless)
         work = str(tmp_path_factory.mktemp("work"))
         victim = start(rest_fields, mode, work)
         killer.aim(victim)
         assert victim.wait(60) == -signal.SIGKILL
+        histogram[f"{'after' if after else 'before'} request {number}"] += 1
         rest.on_request = rest.after_request = harmless
         assert start(rest_fields, mode, work).wait(60) == 0
         rows, distinct = postgres_database.query("SELECT count(*), count(DISTINCT id) FROM t")[0]
         assert distinct == ROWS
         assert rows == ROWS if mode == "merge" else ROWS <= rows <= 2 * ROWS
+    print(dict(histogram))
+    assert sum(histogram.values()) == KILLS
