@@ -1,7 +1,7 @@
 """PostgreSQL on a small file system that a pipeline fills: run by ``test_disk_full.py`` in namespaces of its own.
 
 Its arguments are a directory with a project, whose ``disk`` is that file system, and what lies there: the target's
-database (``data``), or the whole server with its log (``all``). A file takes up what the first run must not have; it
+database (``data``), or the server's write-ahead log (``log``). A file takes up what the first run must not have; it
 goes before the re-run. Prints what became of both runs, and of the table after each, as JSON.
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,15 +30,14 @@ SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE note = md5(id::text)
 def main() -> None:
     project, place = Path(sys.argv[1]), sys.argv[2]
     disk, osiris = project / "disk", Osiris(project)
-    if place == "all":
-        tempfile.tempdir = str(disk)
-    with postgres_server() as server:
-        database = server.create_database() if place == "all" else database_on(disk, server)
+    # It is the run's own statement that finds no room for the log, not the server's writer in the background.
+    with postgres_server(settings={"wal_writer_delay": "10s"}) as server:
+        database = database_on(disk, server) if place == "data" else with_log_on(disk, server)
         write_connections(project, database)
         prepared = run(osiris, "prepare.yaml")[0]
         with in_the_way(disk / "ballast"):
             full = run(osiris, "p.yaml")
-        if place == "all":
+        if place == "log":  # without room for its log a server stops itself
             server.restart()
         unchanged = database.query(COUNTS)[0]
         again = run(osiris, "p.yaml")
@@ -51,6 +50,16 @@ def database_on(disk: Path, server: PostgresServer) -> PostgresDatabase:
     server.execute(f"CREATE TABLESPACE small LOCATION '{disk}'")
     server.execute("CREATE DATABASE on_small TEMPLATE template0 ENCODING 'UTF8' TABLESPACE small")
     return server.database("on_small")
+
+
+def with_log_on(disk: Path, server: PostgresServer) -> PostgresDatabase:
+    """A database of the server, whose log is now below ``disk``; the database's files are not."""
+    log = Path(server.query("SHOW data_directory")[0][0]) / "pg_wal"
+    server.stop()
+    shutil.move(log, disk / "log")
+    log.symlink_to(disk / "log")
+    server.start()
+    return server.create_database()
 
 
 def write_connections(project: Path, database: PostgresDatabase) -> None:
