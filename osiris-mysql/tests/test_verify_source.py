@@ -145,3 +145,35 @@ def test_a_table_without_a_key_is_compared_as_a_whole(connector: Connector, mysq
 def test_an_empty_table_is_equal(connector: Connector, mysql_database: MySQLDatabase) -> None:
     mysql_database.execute("CREATE TABLE t (a INT PRIMARY KEY)")
     assert read(connector) == 0
+
+
+def test_no_text_outgrows_the_packet(connector: Connector, mysql_database: MySQLDatabase) -> None:
+    """The hexadecimal digits of these values would, and what does is NULL."""
+    [(most,)] = mysql_database.query("SELECT @@max_allowed_packet")
+    mysql_database.execute(
+        "CREATE TABLE t (id INT PRIMARY KEY, image LONGBLOB, way GEOMETRY);"
+        f"INSERT INTO t VALUES (1, REPEAT('x', {most // 2 + 1}), ST_GeomFromText('POINT(1 2)'))"
+    )
+    assert read(connector) == 1
+
+
+def test_the_servers_sums_may_take_longer_than_any_row(connector: Connector, mysql_database: MySQLDatabase) -> None:
+    """Rows come every few milliseconds, the sums all at once after twice the connection's ``read_timeout``."""
+    mysql_database.execute(f"CREATE TABLE u (id INT PRIMARY KEY); INSERT INTO u {SEQUENCE} SELECT seq FROM s")
+    mysql_database.execute("CREATE VIEW t AS SELECT id, SLEEP(0.002) AS pause, REPEAT('x', 9999) AS filler FROM u")
+    config = connector.compiled("read", connector.read_config("t"))
+    connection = connector.connection_with(read_timeout=1)
+    stream = connector.driver.open_reader(connection, config, connector.context(checksum=True))
+    assert sum(batch.num_rows for batch in stream) == 1000
+    stream.close()
+
+
+def test_a_column_may_have_the_name_of_our_own(
+    connector: Connector, mysql_database: MySQLDatabase, altered: Any
+) -> None:
+    mysql_database.execute(
+        "CREATE TABLE t (id INT PRIMARY KEY, _osiris_check INT); INSERT INTO t VALUES (1, 2), (3, 4)"
+    )
+    altered("id", 3, 5)
+    with pytest.raises(ReconciliationError, match="first id=5"):
+        read(connector)

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from osiris_core import ReconciliationError
 from osiris_mysql.columns import ReadColumn
+from osiris_mysql.connect import PATIENCE
 from osiris_mysql.dates import InvalidDates
 from osiris_mysql.names import quote_pyformat
 from osiris_mysql.reader import run_select, statement
@@ -31,7 +32,10 @@ _DIGITS = 14
 _SEPARATOR = b"\x1f"
 _CHECK_BYTES = 2 * 1024 * 1024
 _SHOWN = 3
-#: Types whose values may be long: their hash stands for them, so that no row outgrows max_allowed_packet.
+#: What both hash where no column can be compared; the empty text is NULL in one of MariaDB's SQL modes.
+_NOTHING = b"-"
+#: Types whose values may be long: the hash of their bytes stands for them. A text that outgrows max_allowed_packet, as
+#: hexadecimal digits do at half of it, is NULL.
 _LONG = frozenset({"text", "mediumtext", "longtext", "json", "blob", "mediumblob", "longblob"})
 
 
@@ -92,6 +96,7 @@ class SourceChecksum:
         selected = [f"{self._bucket()} AS bucket", "COUNT(*)", f"SUM({_hash(self._compared)})"]
         sums, counts = np.zeros(BUCKETS, np.uint64), np.zeros(BUCKETS, np.int64)
         self._session.use_unicode, self._session.decoders = self._usual
+        self._session._read_timeout = PATIENCE  # of the whole table's sums nothing comes before all are there
         with self._session.cursor() as cursor:
             cursor.execute(statement(self._session, *over(self._config, self._selection, selected)) + b" GROUP BY 1")
             for bucket, count, total in cursor.fetchall():
@@ -106,7 +111,7 @@ class SourceChecksum:
         if not self._keys:
             return ""
         among = f"{self._bucket()} IN ({', '.join(map(str, wrong))})"
-        check = ReadColumn("_osiris_check", parse("bigint unsigned"))
+        check = ReadColumn(_free_name(self._selection.columns), parse("bigint unsigned"))
         columns = [*self._selection.columns, check]
         selected = [column.selected(quote_pyformat(column.name)) for column in self._selection.columns]
         selected.append(f"{_hash(self._compared)} AS {quote_pyformat(check.name)}")
@@ -121,6 +126,14 @@ class SourceChecksum:
         return f", {len(found)} of them, first {shown}" if found else ""
 
 
+def _free_name(columns: Sequence[ReadColumn]) -> str:
+    """A name that no column has."""
+    name, taken = "_osiris_check", {column.name for column in columns}
+    while name in taken:
+        name += "_"
+    return name
+
+
 # -- a value's text, as the server writes it and as we do --------------------------------------------------
 def _hash(columns: Sequence[ReadColumn]) -> str:
     return f"CAST(CONV(LEFT(SHA2({_concatenated(columns)}, 256), {_DIGITS}), 16, 10) AS UNSIGNED)"
@@ -129,13 +142,19 @@ def _hash(columns: Sequence[ReadColumn]) -> str:
 def _concatenated(columns: Sequence[ReadColumn]) -> str:
     """``=text`` of each column, ``N`` for NULL, as bytes: whatever their collations, they go together."""
     parts = [f"IFNULL(CONCAT('=', CAST({_expression(column)} AS BINARY)), 'N')" for column in columns]
-    return f"CONCAT({', CHAR(31), '.join(parts)})" if parts else "''"
+    return f"CONCAT({', CHAR(31), '.join(parts)})" if parts else f"'{_NOTHING.decode()}'"
 
 
 def _expression(column: ReadColumn) -> str:
     quoted, kind = quote_pyformat(column.name), column.type
+    if _is_long(kind) and kind.kind == "binary":
+        return f"SHA2({quoted}, 256)"
     value = _EXPRESSIONS.get(kind.kind, "{value}").format(value=quoted, size=kind.size, scale=kind.scale)
-    return f"SHA2({value}, 256)" if kind.base in _LONG else value
+    return f"SHA2({value}, 256)" if _is_long(kind) else value
+
+
+def _is_long(kind: MySQLType) -> bool:
+    return kind.base in _LONG or kind.kind == "wkb"
 
 
 _MOMENT = "DATE_FORMAT({value}, '%%Y-%%m-%%d %%H:%%i:%%s.%%f')"
@@ -150,14 +169,14 @@ _EXPRESSIONS = {
     "bit": "LPAD(BIN({value}), {size}, '0')",
     "text": "CAST({value} AS CHAR CHARACTER SET utf8mb4)",
     "binary": "HEX({value})",
-    "wkb": "HEX(ST_AsWKB({value}))",
+    "wkb": "ST_AsWKB({value})",
 }
 
 
 def _joined(arrays: Sequence[pa.Array], columns: Sequence[ReadColumn], rows: int) -> list[bytes]:
     """The text of each row as ``_concatenated`` makes it."""
     if not columns:
-        return [b""] * rows
+        return [_NOTHING] * rows
     prefix, separator = pa.scalar(b"=", pa.binary()), pa.scalar(_SEPARATOR, pa.binary())
     texts = [
         pc.binary_join_element_wise(prefix, _text(array, column.type).cast(pa.binary()), pa.scalar(b"", pa.binary()))
@@ -170,10 +189,9 @@ def _joined(arrays: Sequence[pa.Array], columns: Sequence[ReadColumn], rows: int
 
 
 def _text(array: pa.Array, kind: MySQLType) -> pa.Array:
-    text = _TEXTS.get(kind.kind, _by_arrow)(array)
-    if kind.base in _LONG:
-        return _each(text.cast(pa.binary()), lambda value: sha256(value).hexdigest())
-    return text
+    if _is_long(kind):
+        return _each(array.cast(pa.binary()), lambda value: sha256(value).hexdigest())
+    return _TEXTS.get(kind.kind, _by_arrow)(array)
 
 
 def _by_arrow(array: pa.Array) -> pa.Array:
@@ -220,5 +238,4 @@ _TEXTS: dict[str, Callable[[pa.Array], pa.Array]] = {
     "time": _span,
     "bool": _bool,
     "binary": _hex,
-    "wkb": _hex,
 }
