@@ -368,6 +368,18 @@ def test_sessions_are_the_same_everywhere(mysql_database: MySQLDatabase, connect
         mysql_database.execute("SET GLOBAL TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
+def test_the_empty_text_is_a_text_for_every_account(mysql_database: MySQLDatabase, connector: Connector) -> None:
+    """MariaDB can take it for NULL: then nothing is equal to it."""
+    connector.write("t", people([1, 2]).set_column(1, "name", pa.array(["", "x"])))
+    mariadb = "MariaDB" in mysql_database.query("SELECT VERSION()")[0][0]
+    try:
+        mysql_database.execute(f"SET GLOBAL sql_mode = '{'EMPTY_STRING_IS_NULL' if mariadb else 'PIPES_AS_CONCAT'}'")
+        found = connector.rows("t", where=[{"column": "name", "op": "=", "value": ""}])
+    finally:
+        mysql_database.execute("SET GLOBAL sql_mode = DEFAULT")
+    assert [row["id"] for row in found] == [1]
+
+
 def test_a_refused_login_is_a_connect_error(mysql_database: MySQLDatabase, connector: Connector) -> None:
     connector.fields = {**mysql_database.fields, "password": "wrong"}
     with pytest.raises(ConnectError) as caught:

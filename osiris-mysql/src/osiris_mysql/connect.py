@@ -20,7 +20,7 @@ PATIENCE = 86_400
 #: SQL modes that change what a statement means or what a value looks like.
 _UNWANTED_MODES = frozenset(
     {"ANSI", "ANSI_QUOTES", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL", "NO_BACKSLASH_ESCAPES"}
-    | {"PAD_CHAR_TO_FULL_LENGTH", "HIGH_NOT_PRECEDENCE", "IGNORE_SPACE", "PIPES_AS_CONCAT"}
+    | {"PAD_CHAR_TO_FULL_LENGTH", "HIGH_NOT_PRECEDENCE", "IGNORE_SPACE", "PIPES_AS_CONCAT", "EMPTY_STRING_IS_NULL"}
 )
 #: Writers: nothing is adjusted in silence, and 0 is a value like any other, in auto_increment columns too.
 _WRITE_MODES = (
