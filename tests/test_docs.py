@@ -44,6 +44,7 @@ RUN = {"console", "bash", "python"}
 SHOW = {"yaml", "sql", "json", "text", "toml", "ini"}
 REASONS = {
     "cloud": "needs an account in a vendor's cloud",
+    "downloads": "downloads hundreds of megabytes; the session databases of nox does the same",
     "itself": "is a session of nox; the first of them runs this test",
 }
 COMMAND = re.compile(r"^(\$ )?(osiris|pip|nox|git) ", re.M)
