@@ -192,6 +192,14 @@ def types_page() -> str:
         " value that does not fit, with the column and the key. Nothing is rounded, truncated or guessed.",
         "## From MySQL to PostgreSQL",
         "\n".join(rows),
+        "## Keys and comments",
+        "A table that `create` makes has the `primary_key` of its step; else its `merge_keys`; else the source's own"
+        " primary key, when all of it is read. What a query or a transform gives has no key of its own. Comments of the"
+        " table and its columns come along, also with columns that `on_drift: add_columns` adds. What the target cannot"
+        " have is left out and said (`OSI-R128`): MySQL keeps comments of 1,024 characters on a column and 2,048 on a"
+        " table, without emoji; a DuckDB key takes no span of time, a PostgreSQL key no `json`. With a key, rows that"
+        " are appended twice are an error (`OSI-R104`); `write_mode: merge` is what takes them again. Text in a key is"
+        " made `VARCHAR(255)` in MySQL. Defaults, auto_increment, foreign keys and other indexes are not copied.",
         "## Named types",
         "A type that Arrow has no word for travels under a name (`osiris.type`) in the field's metadata. A writer that"
         " does not know the name refuses it:",

@@ -1073,6 +1073,11 @@ _code(
     why="The server offers no TLS and the connection does without, so the network sees rows and the login.",
     mend="Give the server a certificate, and set ssl_mode to required or, better, verify_identity.",
 )
+_code(
+    "OSI-R128", "run", "A key or a comment of the source was left out",
+    why="The target's system cannot have it as it is: a type or a length that no key takes, a comment too long for it.",
+    mend="Nothing to do for the rows; make the table yourself where the key or the comment matters.",
+)
 
 # -- X: bugs -----------------------------------------------------------------------------------------------
 _code(

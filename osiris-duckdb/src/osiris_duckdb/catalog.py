@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import duckdb
 
@@ -44,6 +45,13 @@ _PROBE = f"""
          WHERE database_name = current_database() AND is_unique),
         (SELECT string_agg(concat_ws('|', schema_name, view_name), chr(10) ORDER BY schema_name, view_name)
          FROM duckdb_views() WHERE {_HERE})"""
+_DESCRIPTION = """
+    SELECT (SELECT comment FROM duckdb_tables() WHERE {is_it}), (SELECT comment FROM duckdb_views() WHERE {is_view}),
+           (SELECT constraint_column_names FROM duckdb_constraints()
+            WHERE {is_it} AND constraint_type = 'PRIMARY KEY'),
+           (SELECT list([column_name, comment]) FROM duckdb_columns() WHERE {is_it} AND comment IS NOT NULL)"""
+#: Names ignore case, and no two tables or views of a schema have the same.
+_IS = "database_name = current_database() AND lower(schema_name) = lower($schema) AND lower({name}) = lower($name)"
 
 Rows = list[tuple[object, ...]]
 
@@ -76,6 +84,26 @@ def probe(connection: duckdb.DuckDBPyConnection) -> str:
 def table_name(schema: str, name: str) -> str:
     """What a pipeline calls a table: its name, with the schema before it when that is not ``main``."""
     return name if schema == "main" else f"{schema}.{name}"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a table says of itself beside its columns' types: for whoever makes an equal one."""
+
+    primary_key: tuple[str, ...] = ()
+    comment: str = ""
+    comments: Mapping[str, str] = field(default_factory=dict)
+
+
+def described(connection: duckdb.DuckDBPyConnection, name: str, columns: Iterable[str]) -> Description:
+    """Key and comments of the table or view that a pipeline calls ``name``, under the names of its ``columns``."""
+    schema, dot, table = name.partition(".")
+    where = {"schema": schema, "name": table} if dot else {"schema": "main", "name": name}
+    sql = _DESCRIPTION.format(is_it=_IS.format(name="table_name"), is_view=_IS.format(name="view_name"))
+    row = one(connection, sql, where)
+    spelt = {column.lower(): column for column in columns}  # a constraint spells them as its DDL did
+    key = tuple(spelt.get(column.lower(), column) for column in _names(row[2]))
+    return Description(key, row[0] or row[1] or "", dict(row[3] or ()))
 
 
 def _grouped(rows: Iterable[tuple[object, ...]]) -> defaultdict[tuple[object, object], Rows]:

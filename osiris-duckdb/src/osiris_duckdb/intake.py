@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from osiris_core import RunError
-from osiris_core.data import as_reader, osiris_type, source_type
+from osiris_core.data import as_reader, osiris_type
 from osiris_core.data import field as arrow_field
 from osiris_duckdb.streams import Source
 
@@ -76,7 +76,7 @@ def own_source(stream: Any) -> Source | None:
 
 def storage_schema(schema: pa.Schema) -> pa.Schema:
     """``schema`` with every type that DuckDB cannot scan, or would cut, replaced by one that holds the same."""
-    return pa.schema([_storage_field(item) for item in schema])
+    return pa.schema([_storage_field(item) for item in schema], schema.metadata)
 
 
 def stored(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -98,7 +98,8 @@ def stored(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 def _storage_field(item: pa.Field) -> pa.Field:
     storage, osiris = _storage(item.type)
     if osiris and not osiris_type(item):
-        return arrow_field(item.name, storage, item.nullable, osiris=osiris, source=source_type(item))
+        marked = arrow_field(item.name, storage, item.nullable, osiris=osiris)
+        return marked.with_metadata({**(item.metadata or {}), **marked.metadata})
     return item.with_type(storage)
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from osiris_core import ConnectError, Connection, DriftError, RunError, StepContext, did_you_mean
-from osiris_core.data import build_select
+from osiris_core.data import build_select, with_source_table
 from osiris_core.sql import bind
+from osiris_duckdb.catalog import Description, described
 from osiris_duckdb.conditions import exact, exact_conditions
 from osiris_duckdb.instances import INSTANCES, Lease, database_path, one, quote
 from osiris_duckdb.reading_types import read_type
@@ -50,7 +51,12 @@ def open_table(connection: Connection, config: Mapping[str, Any], context: StepC
         raw = _representable(raw, config, context)
         columns = [Column(c.name, c.type, plan.nullable.get(c.name, True), plan.computed) for c in raw]
         text = f"SELECT {', '.join(select_list(columns))} FROM ({plan.sql})"
-        schema = arrow_schema(columns, _storage(lease.connection, text, plan.parameters))
+        schema = with_source_table(
+            arrow_schema(columns, _storage(lease.connection, text, plan.parameters)),
+            primary_key=plan.table.primary_key,
+            comment=plan.table.comment,
+            comments=plan.table.comments,
+        )
     finally:
         lease.close()
 
@@ -101,6 +107,8 @@ class _Plan:
     parameters: dict[str, Any]
     nullable: Mapping[str, bool]
     computed: bool
+    #: Key and comments of the table; a query has none.
+    table: Description = field(default_factory=Description)
     incremental: Mapping[str, Any] | None = None
     cursor_type: str = ""
     #: The highest cursor value of the same rows.
@@ -114,13 +122,14 @@ def _plan(connection: duckdb.DuckDBPyConnection, config: Mapping[str, Any], stat
         query, used = bind(one_statement(config["query"]), given, "dollar")
         check_select(connection, query, what="query")
         parameters.update({name: exact(value) for name, value in dict(used).items()})
-        source, nullable = f"({query}\n) AS source", {}
+        source, nullable, table = f"({query}\n) AS source", {}, Description()
         known = [column.name for column in describe(connection, f"SELECT * FROM {source}", parameters)]
         names = known
     else:
         source = qualified(config["table"])
         nullable = _table_columns(connection, config["table"])
         known = list(nullable)
+        table = described(connection, config["table"], known)
         names = list(config.get("columns", known))
     _refuse_unknown(config, names, known)
     conditions = []
@@ -129,7 +138,7 @@ def _plan(connection: duckdb.DuckDBPyConnection, config: Mapping[str, Any], stat
         check_condition(connection, condition)
         parameters.update({name: exact(value) for name, value in dict(used).items()})
         conditions.append(f"{condition}\n")
-    plan = _Plan("", parameters, nullable, computed="query" in config, incremental=config.get("incremental"))
+    plan = _Plan("", parameters, nullable, "query" in config, table, config.get("incremental"))
     if plan.incremental is not None:
         plan.cursor_type = _type_of(connection, source, plan.incremental["cursor"], parameters)
         conditions += _beyond(plan, state)

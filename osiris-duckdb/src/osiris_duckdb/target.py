@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,8 @@ import duckdb
 import pyarrow as pa
 
 from osiris_core import DriftError, RunError, StepContext, did_you_mean
-from osiris_core.data import refuse_unknown_types
-from osiris_duckdb.instances import one, quote
+from osiris_core.data import created_primary_key, refuse_unknown_types, source_comment
+from osiris_duckdb.instances import literal, one, quote
 from osiris_duckdb.writing_types import KNOWN_OSIRIS_TYPES, columns_sql, created_type, fitted, scanned_types
 
 _COLUMNS = """
@@ -27,6 +28,8 @@ _FIND = """
     WHERE database_name = current_database() AND NOT temporary AND NOT internal
       AND ((schema_name = 'main' AND view_name = $name) OR schema_name || '.' || view_name = $name)
     ORDER BY schema_name = 'main' DESC, kind LIMIT 1"""
+#: Types that DuckDB takes in no key.
+_UNORDERED = re.compile(r"^(INTERVAL$|STRUCT|MAP|UNION|VARIANT)|\]$")
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def prepare(
     refuse_unknown_types(schema, KNOWN_OSIRIS_TYPES, "a DuckDB table")
     _refuse_twins(schema)
     scanned = scanned or scanned_types(connection, schema)
-    found = find(connection, config["table"]) or _create(connection, config, schema, scanned)
+    found = find(connection, config["table"]) or _create(connection, config, schema, scanned, context)
     if found.kind == "view":
         raise RunError(f'"{config["table"]}" is a view, which cannot be written', code="OSI-R026")
     target = Target(found.sql, found.ddl, _columns(connection, found))
@@ -112,6 +115,7 @@ def prepare(
         for item in missing:
             kind = created_type(connection, item, scanned[schema.get_field_index(item.name)])
             connection.execute(f"ALTER TABLE {found.sql} ADD COLUMN {quote(item.name)} {kind}")
+        _comment_columns(connection, found, missing)
         target.columns = _columns(connection, found)
     elif missing:
         _tell_drift(config, missing, target, context)
@@ -145,7 +149,11 @@ def _refuse_twins(schema: pa.Schema) -> None:
 
 
 def _create(
-    connection: duckdb.DuckDBPyConnection, config: Mapping[str, Any], schema: pa.Schema, scanned: Sequence[str]
+    connection: duckdb.DuckDBPyConnection,
+    config: Mapping[str, Any],
+    schema: pa.Schema,
+    scanned: Sequence[str],
+    context: StepContext,
 ) -> Found:
     name = config["table"]
     if config.get("create", "never") != "if_missing":
@@ -154,12 +162,13 @@ def _create(
             f'there is no table "{name}" to write',
             hint="; ".join(filter(None, (did_you_mean(name, tables), "or make it with create: if_missing"))),
         )
+    types = [created_type(connection, item, kind) for item, kind in zip(schema, scanned, strict=True)]
     columns = [
-        f"{quote(item.name)} {created_type(connection, item, kind)}{'' if item.nullable else ' NOT NULL'}"
-        for item, kind in zip(schema, scanned, strict=True)
+        f"{quote(item.name)} {kind}{'' if item.nullable else ' NOT NULL'}"
+        for item, kind in zip(schema, types, strict=True)
     ]
-    keys = config.get("merge_keys", ())
-    _refuse_missing_keys(keys, schema.names)
+    unfit = [item.name for item, kind in zip(schema, types, strict=True) if _UNORDERED.search(kind)]
+    keys = created_primary_key(schema, config, context, unfit=unfit, ignore_case=True)
     if keys:
         columns.append(f"PRIMARY KEY ({columns_sql(keys)})")
     namespace, _, table = name.rpartition(".")
@@ -168,7 +177,16 @@ def _create(
     connection.execute(f"CREATE TABLE {quote(namespace)}.{quote(table)} ({', '.join(columns)})")
     found = find(connection, name)
     assert found is not None, "the table that was just made"
+    if comment := source_comment(schema):
+        connection.execute(f"COMMENT ON TABLE {found.sql} IS {literal(comment)}")
+    _comment_columns(connection, found, schema)
     return found
+
+
+def _comment_columns(connection: duckdb.DuckDBPyConnection, found: Found, items: Iterable[pa.Field]) -> None:
+    for item in items:
+        if comment := source_comment(item):
+            connection.execute(f"COMMENT ON COLUMN {found.sql}.{quote(item.name)} IS {literal(comment)}")
 
 
 def _tell_drift(config: Mapping[str, Any], missing: Sequence[pa.Field], target: Target, context: StepContext) -> None:

@@ -26,6 +26,7 @@ from osiris_core import (
     StepContext,
 )
 from osiris_core.data import field as arrow_field
+from osiris_core.data import source_comment, with_source_table
 from osiris_duckdb import ledger
 from osiris_duckdb.instances import INSTANCES, Lease, database_path, interrupter, one, quote
 from osiris_duckdb.intake import Intake, own_source
@@ -153,7 +154,10 @@ class TableWriter:
             arrow_field(item.name, item.type, item.nullable, source=f"duckdb:{column.type}")
             for item, column in zip(schema, source.columns, strict=True)
         ]
-        self._prepare(pa.schema(fields), [column.type for column in source.columns])
+        described = with_source_table(
+            pa.schema(fields, schema.metadata), comments={item.name: source_comment(item) for item in schema}
+        )
+        self._prepare(described, [column.type for column in source.columns])
         # By place: the engine may have given the columns other names since (naming: snake).
         rows = f"({source.sql}) AS {_VIEW}({columns_sql(schema.names)})"
         return self._insert(rows, source.parameters)

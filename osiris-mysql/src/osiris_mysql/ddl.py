@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import pyarrow as pa
 
 from osiris_core import RunError
-from osiris_core.data import osiris_type, source_type
+from osiris_core.data import osiris_type, source_comment, source_type
 from osiris_mysql.fitting import family_of, plain_type
-from osiris_mysql.names import quote, quote_table
+from osiris_mysql.names import LAST, quote, quote_table, quote_text
 
 #: Characters of a text column that is part of a key; InnoDB keys hold 3,072 bytes, utf8mb4 takes four each.
 KEY_LENGTH = 255
@@ -22,6 +22,8 @@ _NATIVE = re.compile(
 _BIT = re.compile(r"bit\((\d+)\)")
 #: Types that need their own words on servers that do not have them.
 _MARIADB_ONLY = re.compile(r"^(uuid|inet4|inet6)\b")
+#: Characters of a comment; a longer one is an error of the server.
+_TABLE_COMMENT, _COLUMN_COMMENT = 2048, 1024
 _INTEGERS = {8: "TINYINT", 16: "SMALLINT", 32: "INT", 64: "BIGINT"}
 
 
@@ -104,13 +106,14 @@ def _is_long(native: str) -> bool:
     return re.match(r"^(tiny|medium|long)?(text|blob)", native) is not None
 
 
-def create_table(database: str, table: str, fields: Sequence[pa.Field], keys: Collection[str], *, mariadb: bool) -> str:
-    """CREATE TABLE for ``fields``; ``keys`` become its primary key."""
-    lines = [_definition(field, key=field.name in keys, mariadb=mariadb) for field in fields]
+def create_table(database: str, table: str, schema: pa.Schema, keys: Collection[str], *, mariadb: bool) -> str:
+    """CREATE TABLE for ``schema``, with its comments; ``keys`` become its primary key."""
+    lines = [_definition(field, key=field.name in keys, mariadb=mariadb) for field in schema]
     if keys:
         lines.append(f"PRIMARY KEY ({', '.join(quote(name) for name in keys)})")
     body = ",\n  ".join(lines)
-    return f"CREATE TABLE {quote_table(database, table)} (\n  {body}\n) ENGINE=InnoDB CHARACTER SET utf8mb4"
+    comment = _comment(schema, _TABLE_COMMENT)
+    return f"CREATE TABLE {quote_table(database, table)} (\n  {body}\n) ENGINE=InnoDB CHARACTER SET utf8mb4{comment}"
 
 
 def add_columns(database: str, table: str, fields: Sequence[pa.Field], *, mariadb: bool) -> str:
@@ -121,11 +124,28 @@ def add_columns(database: str, table: str, fields: Sequence[pa.Field], *, mariad
     return f"ALTER TABLE {quote_table(database, table)} {added}"
 
 
+def unkept_comments(fields: Iterable[pa.Field], schema: pa.Schema | None = None) -> list[str]:
+    """Whose comments MySQL cannot keep, in words; ``schema`` where the table's own is to be made too."""
+    unkept = [f"column {field.name}" for field in fields if _unkept(source_comment(field), _COLUMN_COMMENT)]
+    table = schema is not None and _unkept(source_comment(schema), _TABLE_COMMENT)
+    return ["the table", *unkept] if table else unkept
+
+
+def _unkept(comment: str, longest: int) -> bool:
+    # Its dictionary is in utf8mb3: an emoji would become a question mark, without a word. NUL is dropped or worse.
+    return len(comment) > longest or "\0" in comment or any(ord(char) > LAST for char in comment)
+
+
+def _comment(described: pa.Schema | pa.Field, longest: int) -> str:
+    comment = source_comment(described)
+    return f" COMMENT {quote_text(comment)}" if comment and not _unkept(comment, longest) else ""
+
+
 def _definition(field: pa.Field, *, key: bool, mariadb: bool) -> str:
     text = column_type(field, key=key, mariadb=mariadb)
     # NULL is said aloud: without it TIMESTAMP columns are NOT NULL with a default of their own on older servers.
     required = key or not (field.nullable or text.lower().startswith("timestamp"))
-    line = f"{quote(field.name)} {text} {'NOT NULL' if required else 'NULL'}"
+    line = f"{quote(field.name)} {text} {'NOT NULL' if required else 'NULL'}{_comment(field, _COLUMN_COMMENT)}"
     if osiris_type(field) == "json" and not mariadb and text != "json":
         line += f" CHECK (json_valid({quote(field.name)}))"
     return line

@@ -49,9 +49,9 @@ class Values(NamedTuple):
 class Decoder:
     """Makes record batches of row packets. Dates that do not exist become NULL and are told to ``dates``."""
 
-    def __init__(self, columns: list[ReadColumn], dates: InvalidDates) -> None:
+    def __init__(self, columns: list[ReadColumn], dates: InvalidDates, schema: pa.Schema | None = None) -> None:
         self._columns = columns
-        self._schema = schema_of(columns)
+        self._schema = schema_of(columns) if schema is None else schema
         self._dates = dates
 
     def decode(self, rows: Rows) -> pa.RecordBatch:

@@ -1,4 +1,4 @@
-"""Quoting of MySQL names. Every name that reaches SQL goes through here."""
+"""Quoting of MySQL names, and of the texts in definitions. Every name that reaches SQL goes through here."""
 
 from __future__ import annotations
 
@@ -27,3 +27,10 @@ def quote_pyformat(name: str) -> str:
 def quote_table(database: str, table: str) -> str:
     """``database.table``, both quoted."""
     return f"{quote(database)}.{quote(table)}"
+
+
+def quote_text(text: str) -> str:
+    """``text`` as a literal of a statement that takes no parameters, for a session that reads backslashes."""
+    from pymysql.converters import escape_string
+
+    return f"'{escape_string(text)}'"

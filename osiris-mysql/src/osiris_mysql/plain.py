@@ -21,7 +21,11 @@ _DATE = re.compile(rb"^(\d{4})-(\d\d)-(\d\d)$")
 
 
 def read_rows(
-    rows: Iterator[Sequence[bytes | None]], columns: list[ReadColumn], dates: InvalidDates, max_bytes: int
+    rows: Iterator[Sequence[bytes | None]],
+    columns: list[ReadColumn],
+    dates: InvalidDates,
+    max_bytes: int,
+    schema: pa.Schema | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Record batches from rows of undecoded text values.
 
@@ -30,8 +34,9 @@ def read_rows(
         columns: one for each value of a row.
         dates: told of every date that does not exist.
         max_bytes: a batch ends when its text is this long.
+        schema: of the batches; when left out, what ``columns`` say.
     """
-    schema = schema_of(columns)
+    schema = schema_of(columns) if schema is None else schema
     pending: list[Sequence[bytes | None]] = []
     size = 0
     for row in rows:

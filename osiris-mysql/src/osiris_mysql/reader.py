@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from osiris_core import Connection, DriftError, Partition, StepContext
 from osiris_core.data import BatchStream
-from osiris_mysql.columns import ReadColumn, schema_of
+from osiris_mysql.columns import ReadColumn
 from osiris_mysql.connect import open_session
 from osiris_mysql.dates import InvalidDates
 from osiris_mysql.faults import running
@@ -49,7 +49,9 @@ def open_reader(
             dates = InvalidDates(selection.title, selection.keys, to_null=_dates_to_null(config))
             sql = statement(session, selection.sql, selection.values)
             checksum = _source_checksum(session, selection, config, context)
-            rows = run_select(session, sql, selection.columns, dates, context.batch_bytes, bulk=bulk)
+            rows = run_select(
+                session, sql, selection.columns, dates, context.batch_bytes, bulk=bulk, schema=selection.schema
+            )
     except BaseException:
         discard(session)
         raise
@@ -59,7 +61,7 @@ def open_reader(
     if cursor is not None:
         batches = cursor.watch(batches)
     return BatchStream(
-        schema_of(selection.columns),
+        selection.schema,
         _guarded(what, batches),
         on_close=lambda: release(session),
         coerced=dates.coercions.counts,
@@ -88,11 +90,19 @@ def release(session: pymysql.Connection[Any]) -> None:
 
 
 def run_select(
-    session: Any, sql: bytes, columns: list[ReadColumn], dates: InvalidDates, max_bytes: int, *, bulk: bool = True
+    session: Any,
+    sql: bytes,
+    columns: list[ReadColumn],
+    dates: InvalidDates,
+    max_bytes: int,
+    *,
+    bulk: bool = True,
+    schema: pa.Schema | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Send a SELECT and give its rows as batches; an error of the server is raised here, before the first row.
 
-    From then on the session hands out bytes: whoever uses it for more puts its decoders back.
+    ``schema`` is the batches'; when left out, what ``columns`` say. From then on the session hands out bytes: whoever
+    uses it for more puts its decoders back.
     """
     from osiris_mysql.packets import RowPackets, supported
     from osiris_mysql.plain import read_rows
@@ -106,9 +116,9 @@ def run_select(
     if bulk and supported(session):
         from osiris_mysql.decode import Decoder
 
-        decoder = Decoder(columns, dates)
+        decoder = Decoder(columns, dates, schema)
         return (decoder.decode(rows) for rows in RowPackets(session, max_bytes))
-    return read_rows(_plain_rows(session), columns, dates, max_bytes)
+    return read_rows(_plain_rows(session), columns, dates, max_bytes, schema)
 
 
 def statement(session: Any, sql: str, values: Any) -> bytes:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from osiris_core import DriftError, Partition, RunError, did_you_mean
 from osiris_core.data import build_select
-from osiris_mysql.columns import ReadColumn
+from osiris_mysql.columns import ReadColumn, schema_of
 from osiris_mysql.discovery import describe_table
 from osiris_mysql.incremental import Cursor
 from osiris_mysql.names import quote_pyformat
 from osiris_mysql.partitions import condition
 from osiris_mysql.typemap import TEMPORAL, MySQLType, from_result, parse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`""", re.DOTALL)
@@ -26,7 +29,8 @@ class Source:
     """A table or a query, before anything is chosen from it.
 
     ``sql`` is what stands after FROM; ``direct`` is a query's own text, used when nothing needs to be wrapped
-    around it. In both `%` is doubled.
+    around it. In both `%` is doubled. ``keys`` name a row in messages; ``primary_key`` and ``comment`` are the
+    table's own, for whoever makes a table of the rows.
     """
 
     title: str
@@ -34,13 +38,16 @@ class Source:
     columns: tuple[ReadColumn, ...]
     keys: tuple[str, ...] = ()
     direct: str = ""
+    primary_key: tuple[str, ...] = ()
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """One SELECT ready to run: ``%(name)s`` marks, ``values``, and the columns of its result.
 
-    ``source`` stands after FROM, ``conditions`` are what the step's ``where`` does not say.
+    ``source`` stands after FROM, ``conditions`` are what the step's ``where`` does not say. ``schema`` is the Arrow
+    schema of the rows.
     """
 
     title: str
@@ -49,6 +56,7 @@ class Selection:
     sql: str
     values: Mapping[str, Any]
     columns: list[ReadColumn]
+    schema: pa.Schema
     keys: tuple[str, ...]
     warnings: tuple[tuple[str, str], ...]
 
@@ -77,7 +85,8 @@ def select(
             extra_where=conditions,
         )
     warnings = _warnings(source, columns, wrapped or casts)
-    return Selection(source.title, source.sql, tuple(conditions), sql, values, columns, source.keys, warnings)
+    schema = schema_of(columns, source.primary_key, source.comment)
+    return Selection(source.title, source.sql, tuple(conditions), sql, values, columns, schema, source.keys, warnings)
 
 
 def over(
@@ -106,11 +115,14 @@ def source_of(session: Any, database: str, config: Mapping[str, Any]) -> Source:
         )
     kinds = [parse(column.type, json=column.osiris_type == "json") for column in table.columns]
     columns = tuple(
-        ReadColumn(column.name, kind, _nullable(column.nullable, kind, config))
+        ReadColumn(column.name, kind, _nullable(column.nullable, kind, config), column.comment)
         for column, kind in zip(table.columns, kinds, strict=True)
     )
     keys = table.primary_key or (table.unique_keys[0] if table.unique_keys else ())
-    return Source(table.name, quote_pyformat(table.name), columns, keys)
+    # A date that is read as NULL is no key any more.
+    whole = not any(column.nullable for column in columns if column.name in table.primary_key)
+    primary_key = table.primary_key if whole else ()
+    return Source(table.name, quote_pyformat(table.name), columns, keys, primary_key=primary_key, comment=table.comment)
 
 
 def kind_of(source: Source, name: str) -> MySQLType:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from osiris_core import DriftError, RunError, Table, did_you_mean
-from osiris_core.data import refuse_unknown_types
+from osiris_core import DriftError, RunError, StepContext, Table, did_you_mean
+from osiris_core.data import created_primary_key, refuse_unknown_types, warn_keyless
 from osiris_mysql.connect import is_mariadb
-from osiris_mysql.ddl import add_columns, create_table
+from osiris_mysql.ddl import add_columns, create_table, unkept_comments
 from osiris_mysql.discovery import describe_table
 from osiris_mysql.fitting import KNOWN_TYPES, Fit
 from osiris_mysql.typemap import MySQLType, parse
@@ -19,6 +19,8 @@ from osiris_mysql.typemap import MySQLType, parse
 _REFERRING = """
 SELECT constraint_schema, table_name FROM information_schema.referential_constraints
 WHERE unique_constraint_schema = %s AND referenced_table_name = %s"""
+#: What servers answer to a primary key of columns too long, too large or of a type without order.
+_NO_KEY = frozenset({1071, 1167, 1170, 3152})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Target:
         return [placement.name for placement in self.placements]
 
 
-def prepare(session: Any, database: str, config: Mapping[str, Any], schema: pa.Schema) -> Target:
+def prepare(session: Any, database: str, config: Mapping[str, Any], schema: pa.Schema, context: StepContext) -> Target:
     """Look at the target, create or widen it when the step allows that, and map the stream's columns.
 
     Every statement that changes a definition commits, so this comes before the transaction. Raises DriftError
@@ -64,10 +66,10 @@ def prepare(session: Any, database: str, config: Mapping[str, Any], schema: pa.S
     name = config["table"]
     table = describe_table(session, database, name)
     if table is None:
-        table = _create(session, database, config, schema)
+        table = _create(session, database, config, schema, context)
     if table.kind == "view":
         raise RunError(f"{name} is a view", code="OSI-R122", hint="name the table below the view")
-    table = _widened(session, database, config, schema, table)
+    table = _widened(session, database, config, schema, table, context)
     if config.get("require") != "at_least_once":
         _refuse_without_transactions(session, database, name)
     placements = _placements(table, schema)
@@ -80,19 +82,46 @@ def prepare(session: Any, database: str, config: Mapping[str, Any], schema: pa.S
     return Target(database, name, placements, keys, replaced_by_key or bool(config.get("delete_missing")))
 
 
-def _create(session: Any, database: str, config: Mapping[str, Any], schema: pa.Schema) -> Table:
+def _create(session: Any, database: str, config: Mapping[str, Any], schema: pa.Schema, context: StepContext) -> Table:
     name = config["table"]
     if config.get("create", "never") != "if_missing":
         raise DriftError(
             f"there is no table {name} in {database}", hint="create it, or set create: if_missing in the step"
         )
-    keys = config.get("merge_keys", ())
+    import pymysql
+
+    keys = created_primary_key(schema, config, context, ignore_case=True)
+    mariadb = is_mariadb(session)
     with session.cursor() as cursor:
-        cursor.execute(create_table(database, name, list(schema), keys, mariadb=is_mariadb(session)))
+        try:
+            cursor.execute(create_table(database, name, schema, keys, mariadb=mariadb))
+        except pymysql.MySQLError as error:
+            asked = "primary_key" in config or "merge_keys" in config
+            if asked or not keys or error.args[0] not in _NO_KEY:
+                raise
+            warn_keyless(context, keys, str(error.args[1]))
+            cursor.execute(create_table(database, name, schema, (), mariadb=mariadb))
+    _warn_comments(unkept_comments(schema, schema), context)
     return _described(session, database, name)
 
 
-def _widened(session: Any, database: str, config: Mapping[str, Any], schema: pa.Schema, table: Table) -> Table:
+def _warn_comments(unkept: Sequence[str], context: StepContext) -> None:
+    if unkept:
+        context.warn(
+            "OSI-R128",
+            f"the comments of {', '.join(unkept)} are left out: MySQL keeps 1,024 characters of a column's, 2,048 of a "
+            "table's, no emoji (nothing beyond U+FFFF) and no NUL",
+        )
+
+
+def _widened(
+    session: Any,
+    database: str,
+    config: Mapping[str, Any],
+    schema: pa.Schema,
+    table: Table,
+    context: StepContext,
+) -> Table:
     new = [field for field in schema if _find(table, field.name) is None]
     if not new:
         return table
@@ -108,6 +137,7 @@ def _widened(session: Any, database: str, config: Mapping[str, Any], schema: pa.
         return table
     with session.cursor() as cursor:
         cursor.execute(add_columns(database, table.name, new, mariadb=is_mariadb(session)))
+    _warn_comments(unkept_comments(new), context)
     return _described(session, database, table.name)
 
 

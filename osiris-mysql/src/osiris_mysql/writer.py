@@ -118,7 +118,7 @@ class MySQLWriter:
         if self._target is not None:
             return self._target
         session = self._open()
-        target = self._target = prepare(session, self._database, self._config, schema)
+        target = self._target = prepare(session, self._database, self._config, schema, self._context)
         self._loads = allowed(session, target)
         with session.cursor() as cursor:
             if target.keys:

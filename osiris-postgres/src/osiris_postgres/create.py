@@ -10,10 +10,10 @@ import pyarrow as pa
 from osiris_core import RunError
 from osiris_core.data import (
     OSIRIS_TYPES,
+    created_primary_key,
     osiris_type,
     refuse_unknown_types,
     source_comment,
-    source_primary_key,
     source_type,
 )
 from osiris_postgres.names import column_list, qualified, quote
@@ -37,35 +37,34 @@ def create_table(
     """Create ``config["table"]`` for a source's schema. Raises RunError (OSI-R101, OSI-R105)."""
     table = config["table"]
     target = qualified(schema_name, table)
-    keys = primary_key(schema, config)
+    keys = created_primary_key(schema, config, context, unfit=_without_order(schema, config))
     refuse_unknown_types(schema, OSIRIS_TYPES, "postgres.table")
     check_name(table, "the table's name")
     columns = [_definition(f, config, required=f.name in keys or not f.nullable) for f in schema]
     if keys:
         columns.append(f"PRIMARY KEY ({column_list(keys)})")
     connection.execute(f"CREATE TABLE {target} ({', '.join(columns)})")
-    _comment(connection, "TABLE", target, source_comment(schema))
-    comment_columns(connection, target, schema)
+    _comment(connection, "TABLE", target, source_comment(schema), context)
+    comment_columns(connection, target, schema, context)
     warn_geometry(schema, context)
 
 
 def add_columns(
-    connection: psycopg.Connection[Any], target: str, fields: Sequence[pa.Field], config: Mapping[str, Any]
+    connection: psycopg.Connection[Any],
+    target: str,
+    fields: Sequence[pa.Field],
+    config: Mapping[str, Any],
+    context: StepContext,
 ) -> None:
     """Add columns the source has and the table lacks; they allow NULL, since rows are there already."""
     parts = ", ".join(f"ADD COLUMN {_definition(f, config, required=False)}" for f in fields)
     connection.execute(f"ALTER TABLE {target} {parts}")
-    comment_columns(connection, target, fields)
+    comment_columns(connection, target, fields, context)
 
 
-def primary_key(schema: pa.Schema, config: Mapping[str, Any]) -> tuple[str, ...]:
-    """The key of a table to be made: as asked, else the merge keys, else the source's own when all of it comes."""
-    asked = tuple(config.get("primary_key") or config.get("merge_keys") or ())
-    missing = [name for name in asked if name not in schema.names]
-    if missing:
-        raise RunError(f'primary_key: the source has no column "{missing[0]}"', code="OSI-R105")
-    own = source_primary_key(schema)
-    return asked or (own if set(own) <= set(schema.names) else ())
+def _without_order(schema: pa.Schema, config: Mapping[str, Any]) -> list[str]:
+    """Columns whose type no index takes."""
+    return [f.name for f in schema if created_type(f, config.get("json_type", "json")) == "json"]
 
 
 def _definition(arrow: pa.Field, config: Mapping[str, Any], *, required: bool) -> str:
@@ -90,14 +89,18 @@ def check_name(name: str, what: str) -> None:
         )
 
 
-def comment_columns(connection: psycopg.Connection[Any], target: str, fields: Sequence[pa.Field]) -> None:
+def comment_columns(
+    connection: psycopg.Connection[Any], target: str, fields: Sequence[pa.Field], context: StepContext
+) -> None:
     """Carry the source's column comments over."""
     for arrow in fields:
-        _comment(connection, "COLUMN", f"{target}.{quote(arrow.name)}", source_comment(arrow))
+        _comment(connection, "COLUMN", f"{target}.{quote(arrow.name)}", source_comment(arrow), context)
 
 
-def _comment(connection: psycopg.Connection[Any], kind: str, name: str, comment: str) -> None:
-    if comment:
+def _comment(connection: psycopg.Connection[Any], kind: str, name: str, comment: str, context: StepContext) -> None:
+    if "\0" in comment:
+        context.warn("OSI-R128", f"the comment of {name} is left out: PostgreSQL cannot hold the character U+0000")
+    elif comment:
         from psycopg import sql
 
         # COMMENT takes no parameters, so the text is quoted by the client library.

@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     import psycopg
 
 _INTEGERS = frozenset({"int2", "int4", "int8"})
+#: Not where a foreign key leads back to the table, or from a partition to what it is part of. Nor for a user who may
+#: see no system column: which rows this transaction added, ``xmin`` tells.
 _UNIQUE_INDEXES = """
 SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-WHERE i.indrelid = %s::regclass AND (i.indisunique OR i.indisexclusion)
+WHERE i.indrelid = %(table)s::regclass AND (i.indisunique OR i.indisexclusion)
+  AND has_table_privilege(i.indrelid, 'SELECT')
+  AND NOT EXISTS (
+      SELECT 1 FROM pg_constraint f WHERE f.contype = 'f' AND f.conrelid = i.indrelid
+      AND (f.confrelid = i.indrelid OR f.confrelid IN (SELECT relid FROM pg_partition_ancestors(i.indrelid))))
 """
 
 
@@ -69,13 +75,13 @@ def find_tail(
     They cannot where their order among the others could matter: other unique indexes, exclusion constraints and
     references of the table to itself look at all rows that are there. Nor where staging has more to do than to merge.
     """
-    if not _is_simple(plan, config) or any(key.ref_table == relation.name for key in relation.foreign_keys):
+    if not _is_simple(plan, config):
         return None
     (key,) = plan.keys
     column = relation.column(key)
     if column is None or column.base not in _INTEGERS:
         return None
-    indexes = connection.execute(_UNIQUE_INDEXES, (plan.target,)).fetchall()
+    indexes = connection.execute(_UNIQUE_INDEXES, {"table": plan.target}).fetchall()
     if len(indexes) != 1:
         return None
     row = connection.execute(f"SELECT max({quote(key)}) FROM {plan.target}").fetchone()

@@ -31,12 +31,6 @@ class PostgresSuite(ConnectorSuite):
         assert connector.write(name, local, on_time_zone="utc").coerced == {"on_time_zone": 1}
         assert connector.read(name)["at"].cast(pa.int64()).to_pylist() == [0]
 
-    @demonstrates("write", "primary_key")
-    def test_primary_key_is_made_with_the_table(self, connector: Connector) -> None:
-        name = connector.new_name()
-        connector.write(name, people([1]), primary_key=["name", "id"])
-        assert connector.table(name).primary_key == ("name", "id")
-
     @demonstrates("write", "json_type")
     @pytest.mark.parametrize("json_type", ["json", "jsonb"])
     def test_json_type_is_the_type_of_a_column_that_is_made(self, connector: Connector, json_type: str) -> None:

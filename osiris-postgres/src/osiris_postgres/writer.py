@@ -141,7 +141,7 @@ class TableWriter:
         relation = self._relation or self._create(schema)
         added = new_columns(schema, relation, self._config)
         if added:
-            add_columns(connection, self._entry.table, added, self._config)
+            add_columns(connection, self._entry.table, added, self._config, self._context)
             relation = self._reload()
         plan = self._plan = make_plan(schema, relation, self._place.schema, self._config)
         for warning in plan.warnings:

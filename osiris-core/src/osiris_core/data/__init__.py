@@ -12,6 +12,7 @@ TYPE_CHECKING = False  # type checkers take it for typing.TYPE_CHECKING
 if TYPE_CHECKING:
     from osiris_core.atomic import private_opener, rights_of
     from osiris_core.data.coercion import Coercions
+    from osiris_core.data.creation import created_primary_key, warn_keyless
     from osiris_core.data.ledger import LEDGER_TABLE, ledger_entry, result_from_json, result_to_json
     from osiris_core.data.renaming import with_target_names
     from osiris_core.data.select import ParamStyle, build_select
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "atomic": ("private_opener", "rights_of"),
     "data.coercion": ("Coercions",),
+    "data.creation": ("created_primary_key", "warn_keyless"),
     "data.ledger": ("LEDGER_TABLE", "ledger_entry", "result_from_json", "result_to_json"),
     "data.renaming": ("with_target_names",),
     "data.select": ("ParamStyle", "build_select"),
@@ -61,6 +63,7 @@ __all__ = [
     "as_stream",
     "build_select",
     "column_arrow",
+    "created_primary_key",
     "field",
     "ledger_entry",
     "osiris_type",
@@ -73,6 +76,7 @@ __all__ = [
     "source_comment",
     "source_primary_key",
     "source_type",
+    "warn_keyless",
     "with_source_table",
     "with_target_names",
 ]

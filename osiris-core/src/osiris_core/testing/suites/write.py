@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from osiris_core.data import with_source_table
 from osiris_core.errors import OsirisError
 from osiris_core.run.faults import StepFault, explain
 from osiris_core.secrets import Redactor
@@ -117,6 +118,28 @@ class WriteSuite:
         assert error.exit_code in (4, 5)
         connector.write(name, people([1]), "append", create="if_missing")
         assert [row["id"] for row in connector.rows(name)] == [1]
+
+    @needs("write.append", "discover")
+    @demonstrates("write", "primary_key")
+    def test_primary_key_is_made_with_the_table(self, connector: Connector) -> None:
+        name = connector.new_name()
+        connector.write(name, people([1]), primary_key=["name", "id"])
+        assert connector.table(name).primary_key == ("name", "id")
+
+    @needs("read", "write.append", "discover")
+    @demonstrates("write", "primary_key")
+    def test_what_is_read_from_a_table_makes_one_with_its_key_and_comments(self, connector: Connector) -> None:
+        """The reader hands them on, and the writer carries them over: by default, and all of the key or none."""
+        comment, comments = 'who\'s "who" \\ 100%\n2nd line', {"name": "ř 'in' `the` passport"}
+        schema = with_source_table(people([]).schema, primary_key=["name", "id"], comment=comment, comments=comments)
+        source, copy, part = connector.new_name(), connector.new_name(), connector.new_name()
+        connector.write(source, people([1]).cast(schema))
+        connector.write(copy, connector.read(source))
+        connector.write(part, connector.read(source, columns=["id", "score"]))
+        made = connector.table(copy)
+        assert made.primary_key == ("name", "id")
+        assert (made.comment, made.columns[1].comment) == (comment, comments["name"])
+        assert connector.table(part).primary_key == ()
 
     @needs("write.append")
     @demonstrates("write", "on_drift")
