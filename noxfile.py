@@ -23,7 +23,7 @@ TEST_TOOLS += ["bpe-openai"]  # counts tokens as a hosted model does
 LINT_TOOLS = ["mypy", "nox", "types-pyyaml"]
 #: Programs among the benchmarks that run for as long as they are told to; each has a session of its own.
 SLOW = {"fuzz", "soak"}
-#: Installs a server of another version and runs a command on it.
+#: Installs a server of another version and runs a command that uses it.
 OTHER_DATABASES = "scripts/other_databases.py"
 #: Percent of branches and lines that each package's tests must reach.
 COVERAGE = {"osiris-core": 85}

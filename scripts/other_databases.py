@@ -6,8 +6,10 @@
     scripts/other_databases.py mysql-9 --install-only                print the directory of its programs
     scripts/other_databases.py --list                                the names to choose from
 
-A command finds the server in ``OSIRIS_TEST_MYSQL_URL`` or ``OSIRIS_TEST_POSTGRES_URL`` and its programs first on
-``PATH``, so that the servers which tests start themselves are of this version too. Its exit status is passed on.
+A command finds the server's programs first on ``PATH``, so that every server which tests start is of this version:
+each worker's own, and those that are killed, filled and restarted. Its exit status is passed on. The URL of a server
+that is only started goes into ``OSIRIS_TEST_MYSQL_URL`` or ``OSIRIS_TEST_POSTGRES_URL``, for tests without ``-n``:
+some change the server's settings for a while.
 
 The packages are Debian's and Ubuntu's, downloaded with apt, checked by their archives' keys and unpacked (no package's
 script runs) into ``~/.cache/osiris-databases`` (root's: ``/var/cache/…``); a second call uses what is there. A program
@@ -99,10 +101,10 @@ WRAPPER = """\
 #!/bin/sh
 # {program} of {name}. It may not be root, so in a second namespace it is what it was outside, or nobody.
 exec unshare --map-root-user --mount /bin/sh -c '
-  user=$1 group=$2; shift 2
-  mount --bind {usr} /usr &&
+  usr=$1 user=$2 group=$3; shift 3
+  mount --bind "$usr" /usr &&
   exec unshare --user --map-user="$user" --map-group="$group" {path} "$@"
-' sh "$(id -u | sed s/^0$/65534/)" "$(id -g | sed s/^0$/65534/)" "$@"
+' sh {usr} "$(id -u | sed s/^0$/65534/)" "$(id -g | sed s/^0$/65534/)" "$@"
 """
 
 
@@ -111,7 +113,7 @@ class SetupError(Exception):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Install one server, start it, and run a command on it or wait."""
+    """Install one server; run a command that uses its programs, or start it and wait."""
     options = parse(arguments)
     try:
         programs = install(options.name, options.directory.expanduser().resolve())
@@ -122,13 +124,13 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.write(f"{programs}\n")
         return 0
     os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    release = RELEASES[options.name]
-    with start(release.product) as server:
-        sys.stdout.write(f"{release.product.variable}='{server.url}'\n")
+    product = RELEASES[options.name].product
+    if options.command:
+        os.environ.pop(product.variable, None)
+        return subprocess.run(options.command, check=False).returncode
+    with start(product) as server:
+        sys.stdout.write(f"{product.variable}='{server.url}'\n")
         sys.stdout.flush()
-        if options.command:
-            os.environ[release.product.variable] = server.url
-            return subprocess.run(options.command, check=False).returncode
         try:
             while True:
                 time.sleep(60)

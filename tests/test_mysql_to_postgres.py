@@ -50,7 +50,7 @@ SELECT 18446744073709451615 + n,
   IF(n % 7 = 0, NULL, ELT(1 + n % 3, '', '\\\\N', CONCAT('line\\n', n, '\\ttab'))),
   ELT(1 + n % 4, 'new', 'paid', 'sent', NULL),
   CONCAT('{{"b": ', n, ', "a": [1.10, null], "big": ', n, '0000000000000000001}}'),
-  IF(n % 5 = 0, NULL, UNHEX(MD5(n))),
+  IF(n % 5 = 0, NULL, UNHEX(LEFT(SHA2(n, 256), 32))),
   n % 2 = 0
 FROM ({_NUMBERS}) numbers
 """
