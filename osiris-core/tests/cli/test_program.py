@@ -14,7 +14,7 @@ Install = Callable[[str, str, dict[str, str]], None]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 PLUGIN = """
-import atexit, sys
+import atexit, sys, threading, time
 from pathlib import Path
 
 class Watched:
@@ -27,6 +27,9 @@ atexit.register(Path("called at the end").touch)
 def say(arguments):
     if "fail" in arguments:
         raise RuntimeError("on purpose")
+    if "later" in arguments:
+        threading.Thread(target=lambda: (time.sleep(0.3), print("said later"))).start()
+        return 0
     print("x" * 1_000_000)
     print("not a word is lost", file=sys.stderr, end="")
     return 7
@@ -64,6 +67,28 @@ def test_what_asked_to_be_called_at_the_end_is_called_and_nothing_is_dismantled(
 def test_who_inspects_the_process_afterwards_finds_it_alive(run: Run, tmp_path: Path) -> None:
     run(options=("-i",))
     assert (tmp_path / "dismantled").exists()
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_no_failure(
+    install: tuple[Install, dict[str, str]], unmeasured: dict[str, str], tmp_path: Path, closed: str
+) -> None:
+    """As some schedulers start programs. No file that a command opens takes the number of its stdout either."""
+    add, environment = install
+    source = "def say(arguments):\n    print('lost')\n    return 0 if open(__file__).fileno() > 2 else 9\n"
+    add("sayer", source, {"say": "say"})
+    command = f"exec {sys.executable} -m osiris_core say {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env={**unmeasured, **environment}, check=False)
+    assert done.returncode == 0
+
+
+def test_threads_of_a_plugin_come_to_their_end(run: Run) -> None:
+    done = run("later")
+    assert (done.returncode, done.stdout) == (0, "said later\n")
+
+
+def test_a_profiler_tells_what_it_saw(run: Run) -> None:
+    assert " function calls" in run(options=("-m", "cProfile")).stdout
 
 
 def test_an_error_keeps_its_exit_code(run: Run, tmp_path: Path) -> None:
