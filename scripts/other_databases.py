@@ -214,11 +214,11 @@ def download(release: Release, apt: Path) -> list[Path]:
     if release.archive.updates:
         suites += [f"{suite}-updates" for suite in suites]
     components = "main universe" if release.archive is UBUNTU else "main"
-    (apt / "sources.list").write_text("".join(f"deb [signed-by={signed}] {url} {s} {components}\n" for s in suites))
+    (apt / "sources.list").write_text("".join(f"deb {url} {s} {components}\n" for s in suites))
     (apt / "apt.conf").write_text(
         f'Dir::State "{apt}"; Dir::State::lists "{apt}/lists"; Dir::State::status "{apt}/status";\n'
         f'Dir::Cache "{apt}"; Dir::Cache::archives "{apt}/archives";\n'
-        f'Dir::Etc "{apt}/empty"; Dir::Etc::sourcelist "{apt}/sources.list";\n'
+        f'Dir::Etc "{apt}/empty"; Dir::Etc::trusted "{signed}"; Dir::Etc::sourcelist "{apt}/sources.list";\n'
         'APT::Sandbox::User "root"; APT::Install-Recommends "false"; Acquire::Retries "3"; Acquire::Languages "none";\n'
         'Acquire::Check-Valid-Until "false";\n'  # a mirror that lags is as good
     )
