@@ -105,6 +105,41 @@ def test_a_new_row_may_refer_to_one_that_is_staged(connector: Connector, postgre
     assert postgres_database.query("SELECT id, score FROM t ORDER BY id") == [(5, 9), (9, None), (15, 5)]
 
 
+def test_a_new_row_may_refer_to_one_that_is_staged_into_the_same_partition(
+    connector: Connector, postgres_database: PostgresDatabase
+) -> None:
+    postgres_database.execute(
+        "CREATE TABLE whole (id int8 PRIMARY KEY, name text, score int8 REFERENCES whole) PARTITION BY RANGE (id);"
+        "CREATE TABLE t PARTITION OF whole FOR VALUES FROM (0) TO (100)"
+    )
+    connector.write("t", people([9]).set_column(2, "score", pa.array([None], pa.int32())))
+    rows = pa.concat_tables([people([5]), people([15])]).set_column(2, "score", pa.array([9, 5], pa.int32()))
+    connector.write("t", rows, "merge", merge_keys=["id"])
+    assert postgres_database.query("SELECT id, score FROM whole ORDER BY id") == [(5, 9), (9, None), (15, 5)]
+
+
+def test_rights_to_the_columns_are_enough(connector: Connector, postgres_database: PostgresDatabase) -> None:
+    """Whoever has them only may see no system column of the table."""
+    postgres_database.execute(CREATE.format("t") + "; INSERT INTO t VALUES (1, 'n1', 0)")
+    user = f"limited_{postgres_database.fields['database']}"
+    columns = "(id, name, score)"
+    postgres_database.execute(
+        f"CREATE ROLE {user} LOGIN PASSWORD 'x'; GRANT USAGE, CREATE ON SCHEMA public TO {user};"
+        f"GRANT SELECT {columns}, INSERT {columns}, UPDATE {columns} ON t TO {user}"
+    )
+    try:
+        config = connector.write_config("t", "merge", merge_keys=["id"])
+        connection = connector.connection_with(user=user, password="x")
+        writer = connector.driver.open_writer(connection, config, connector.context())
+        writer.begin()
+        writer.stage(BatchStream(people([]).schema, iter(in_batches([1, 7, 5, 3], 1).to_batches())))
+        assert writer.commit().written == 4
+        writer.close()
+    finally:
+        postgres_database.execute(f"DROP OWNED BY {user}; DROP ROLE {user}")
+    assert postgres_database.query("SELECT array_agg(id ORDER BY id) FROM t") == [([1, 3, 5, 7],)]
+
+
 def test_a_key_that_somebody_adds_meanwhile_is_worth_a_retry(
     connector: Connector, postgres_database: PostgresDatabase
 ) -> None:
