@@ -56,7 +56,11 @@ class PostgresServer(Server[PostgresDatabase]):
 
     def drop_database(self, name: str) -> None:
         """Remove a database if it exists, and cut off whoever is still connected to it."""
-        self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        if int(self.query("SHOW server_version_num")[0][0]) >= 130_000:
+            self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        else:  # the server waits for those who are told to go
+            self.admin.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            self.execute(f'DROP DATABASE IF EXISTS "{name}"')
 
     def _create(self, name: str) -> None:
         self.execute(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'")
