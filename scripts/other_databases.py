@@ -23,6 +23,7 @@ import hashlib
 import os
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -224,7 +225,7 @@ def download(release: Release, apt: Path) -> list[Path]:
     )
     for command in (["update"], ["install", "--yes", "--download-only", *release.packages, *COMMON]):
         done = run("apt-get", "--quiet", *command, APT_CONFIG=str(apt / "apt.conf"))
-        if done.returncode or "\nW: Failed" in done.stderr:
+        if done.returncode or "\nW: Failed" in f"\n{done.stderr}":
             raise SetupError(f"apt-get {command[0]} for {url} {release.suite} failed:\n{done.stderr.strip()}")
     return sorted((apt / "archives").glob("*.deb"))
 
@@ -260,6 +261,16 @@ def unpack(packages: Sequence[Path], root: Path) -> None:
             "--exclude=./usr/share/man",
         ]
         subprocess.run(["tar", "-x", *options, "-C", root], input=tar, check=True)
+    take_powers(root)
+
+
+def take_powers(root: Path) -> None:
+    """Leave no program that runs as its owner: unpacked by root, an old ``su`` would be root's for every user here."""
+    for folder, _, names in os.walk(root):
+        for path in (Path(folder, name) for name in names):
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):
+                path.chmod(stat.S_IMODE(mode) & 0o777)
 
 
 def wrap(program: str, name: str, partial: Path, home: Path) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
+import io
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,6 +135,46 @@ def test_other_databases_say_what_they_need(tmp_path: Path) -> None:
         assert bare.returncode == 1
         assert bare.stderr.startswith("other_databases: apt-get is not here")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module scripts/other_databases.py, for which a package is a plain tar file and apt-get has no network."""
+    for name, text in {
+        "dpkg-deb": 'exec cat "$2"',
+        "apt-get": "echo 'W: Failed to fetch jammy-updates' >&2",
+    }.items():
+        tmp_path.joinpath(name).write_text(f"#!/bin/sh\n{text}\n")
+        tmp_path.joinpath(name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    path = Path(__file__).parents[1] / "scripts" / "other_databases.py"
+    spec = importlib.util.spec_from_file_location("other_databases", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "other_databases", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_an_unpacked_program_runs_as_nobody_else(script: Any, tmp_path: Path) -> None:
+    """Root unpacks mount and su beside a server, of releases that are old by then."""
+    with tarfile.open(tmp_path / "package", "w") as package:
+        for name, mode in {"su": 0o4755, "wall": 0o2755, "ls": 0o755}.items():
+            item = tarfile.TarInfo(f"./usr/bin/{name}")
+            item.mode = mode
+            package.addfile(item, io.BytesIO())
+    script.unpack([tmp_path / "package"], tmp_path / "root")
+    found = {path.name: path.stat().st_mode & 0o7777 for path in tmp_path.glob("root/usr/bin/*")}
+    assert found == {"su": 0o755, "wall": 0o755, "ls": 0o755}
+
+
+def test_an_archive_that_is_read_in_part_is_a_failure(script: Any, tmp_path: Path) -> None:
+    """apt-get only warns of a list that it cannot read, and would go on with older packages."""
+    release = script.RELEASES["mysql-8.0"]
+    release = replace(release, archive=replace(release.archive, keyring=str(tmp_path / "apt-get")))
+    with pytest.raises(script.SetupError, match=r"apt-get update for .* failed"):
+        script.download(release, tmp_path / "apt")
 
 
 def test_a_url_names_a_server_of_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
