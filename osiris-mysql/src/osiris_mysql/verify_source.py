@@ -72,7 +72,8 @@ class SourceChecksum:
             raise ReconciliationError(
                 f"{self._selection.title}: rows that were read are not what the server has{self._first(wrong)}; "
                 "nothing was written",
-                hint="a table without transactions may have changed meanwhile; otherwise please report it",
+                hint="a table without transactions may have changed meanwhile, and a view over NOW() or RAND() never "
+                "reads alike: leave such columns out, or write verify: count; otherwise please report it",
             )
 
     # -- our side --------------------------------------------------------------------------------------
