@@ -88,4 +88,5 @@ def differing_rows(directory: Path, connections: tuple[str, ...], table: str, sq
         columns = ", ".join(f'"{name}"' for name in wanted)
         actual = f"SELECT {columns} FROM {table}"
         difference = f"({sql}) EXCEPT ALL ({actual})", f"({actual}) EXCEPT ALL ({sql})"
-        return sum(len(database.execute(text).fetchall()) for text in difference)
+        counts = [database.execute(f"SELECT count(*) FROM ({text})").fetchall() for text in difference]
+        return sum(int(rows[0][0]) for rows in counts)
