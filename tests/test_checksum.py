@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,7 @@ from typing import Any
 import pytest
 
 from osiris_core.testing.cli import Osiris
-from osiris_core.testing.servers import MySQLDatabase, PostgresDatabase
+from osiris_core.testing.servers import MySQLDatabase, PostgresDatabase, Relay
 
 PIPELINE = """
 oml_version: "0.0.1"
@@ -25,47 +22,21 @@ steps:
 """
 
 
-class Meddler:
-    """A connection to ``host``:``port`` through which the server's word ``true`` arrives as ``false``."""
-
-    def __init__(self, host: str, port: int, true: bytes, false: bytes) -> None:
-        assert len(true) == len(false)
-        self._target, self._words = (host, port), (true, false)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(self._target)
-            for source, sink, meddle in ((client, server, False), (server, client, True)):
-                threading.Thread(target=self._pass_on, args=(source, sink, meddle), daemon=True).start()
-
-    def _pass_on(self, source: socket.socket, sink: socket.socket, meddle: bool) -> None:
-        with contextlib.suppress(OSError), source, sink:
-            while data := source.recv(1 << 20):
-                sink.sendall(data.replace(*self._words) if meddle else data)
-            sink.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._listener.close()
-
-
 @pytest.fixture
-def meddler(mysql_database: MySQLDatabase) -> Iterator[Meddler]:
-    fields = mysql_database.fields
-    found = Meddler(fields["host"], fields["port"], b"as it is there", b"as it is heard")
-    yield found
-    found.close()
+def meddler(mysql_database: MySQLDatabase) -> Iterator[Relay]:
+    """A way to the server on which one text of its rows becomes another."""
+
+    def altered(data: bytes, from_server: bool) -> bytes:
+        return data.replace(b"as it is there", b"as it is heard") if from_server else data
+
+    relay = Relay(mysql_database.host, mysql_database.port, altered)
+    yield relay
+    relay.close()
 
 
 @pytest.fixture
 def run(
-    osiris: Osiris, tmp_path: Path, mysql_database: MySQLDatabase, postgres_database: PostgresDatabase, meddler: Meddler
+    osiris: Osiris, tmp_path: Path, mysql_database: MySQLDatabase, postgres_database: PostgresDatabase, meddler: Relay
 ) -> Any:
     """Run the pipeline over the meddled connection; gives the exit code and the result."""
     mysql_database.execute("CREATE TABLE notes (id INT PRIMARY KEY, note VARCHAR(20))")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +18,7 @@ import pytest
 
 from osiris_core import OsirisError
 from osiris_core.testing import Connector, people, stream_of
-from osiris_core.testing.servers import MySQLDatabase, MySQLServer
+from osiris_core.testing.servers import CutConnection, MySQLDatabase, MySQLServer, Relay
 
 #: Writes ``rows`` rows to ``t`` in many small batches, in a process that can be killed.
 PROGRAM = """
@@ -150,46 +147,19 @@ def test_a_server_that_dies_leaves_nothing(own_mysql_server: MySQLServer, connec
     own_mysql_server.drop_database(database.database)
 
 
-class Cutter:
-    """A proxy before the server that cuts a connection when the client says COMMIT: before it or after it."""
+class Cutter(Relay):
+    """Cuts a connection when the client says COMMIT: before it or after it."""
 
     def __init__(self, host: str, port: int, *, deliver: bool) -> None:
-        self._server = (host, port)
         self.deliver = deliver
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
         self.cuts = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(host, port, self._cutting)
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(self._server)
-                threading.Thread(target=self._up, args=(client, server), daemon=True).start()
-                threading.Thread(target=self._down, args=(server, client), daemon=True).start()
-
-    def _up(self, client: socket.socket, server: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := client.recv(1 << 16):
-                if data[4:] == b"\x03COMMIT" and not self.cuts:
-                    self.cuts += 1
-                    client.shutdown(socket.SHUT_RDWR)
-                    if self.deliver:
-                        server.sendall(data)
-                        time.sleep(0.3)
-                    break
-                server.sendall(data)
-        with contextlib.suppress(OSError):
-            server.shutdown(socket.SHUT_RDWR)
-
-    def _down(self, server: socket.socket, client: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := server.recv(1 << 16):
-                client.sendall(data)
-
-    def close(self) -> None:
-        self._listener.close()
+    def _cutting(self, data: bytes, from_server: bool) -> bytes:
+        if not from_server and data[4:] == b"\x03COMMIT" and not self.cuts:
+            self.cuts += 1
+            raise CutConnection(data if self.deliver else b"")
+        return data
 
 
 @pytest.fixture

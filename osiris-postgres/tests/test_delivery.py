@@ -5,15 +5,12 @@ TRAPS: one transaction with an advisory lock, a ledger row, COPY and the change;
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -25,7 +22,7 @@ import pytest
 from osiris_core import CommitResult, DriftError, OsirisError
 from osiris_core.data import BatchStream
 from osiris_core.testing import Connector, people, stream_of
-from osiris_core.testing.servers import PostgresDatabase, PostgresServer
+from osiris_core.testing.servers import CutConnection, PostgresDatabase, PostgresServer, Relay
 
 ROWS = 20_000
 #: Kills at random moments per write mode; ``OSIRIS_TEST_KILLS=50`` for the long form.
@@ -209,40 +206,21 @@ def test_waiting_for_a_lock_can_be_cancelled_and_is_said(connector: Connector, m
 
 
 # -- the connection ----------------------------------------------------------------------------------------
-class Cut:
-    """A proxy before a server that cuts the connection once COMMIT has been answered, before the client hears."""
+class Cut(Relay):
+    """Cuts the connection once COMMIT has been answered, before the client hears."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
         self.armed = True
         self._recorded = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(host, port, self._cutting)
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(self._target)
-                for source, sink in ((client, server), (server, client)):
-                    threading.Thread(target=self._relay, args=(source, sink, source is server), daemon=True).start()
-
-    def _relay(self, source: socket.socket, sink: socket.socket, from_server: bool) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                # Other transactions end in COMMIT too; the write's own comes after its entry in the ledger.
-                self._recorded |= not from_server and b'UPDATE "public"."_osiris_commits"' in data
-                if from_server and self.armed and self._recorded and b"C\0\0\0\x0bCOMMIT\0" in data:
-                    self.armed = False
-                    break
-                sink.sendall(data)
-        for side in (source, sink):
-            with contextlib.suppress(OSError):
-                side.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._listener.close()
+    def _cutting(self, data: bytes, from_server: bool) -> bytes:
+        # Other transactions end in COMMIT too; the write's own comes after its entry in the ledger.
+        self._recorded |= not from_server and b'UPDATE "public"."_osiris_commits"' in data
+        if from_server and self.armed and self._recorded and b"C\0\0\0\x0bCOMMIT\0" in data:
+            self.armed = False
+            raise CutConnection
+        return data
 
 
 @pytest.fixture

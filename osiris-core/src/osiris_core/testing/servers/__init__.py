@@ -11,6 +11,8 @@ The servers are MariaDB (or MySQL) and PostgreSQL, started on free loopback port
 with the process that started them; or those that ``OSIRIS_TEST_MYSQL_URL`` and ``OSIRIS_TEST_POSTGRES_URL`` name.
 A program that is not installed fails the test and says how to install it: nothing is skipped.
 
+``Relay`` stands before a server where a test alters or cuts what passes.
+
 Outside pytest the same servers are context managers: ``with mysql_server(durable=True) as server: …``.
 """
 
@@ -37,13 +39,16 @@ from osiris_core.testing.servers.postgres import (
     postgres_server_from_environment,
 )
 from osiris_core.testing.servers.process import ServerError, ServerProcess, free_port
+from osiris_core.testing.servers.relay import CutConnection, Relay
 
 __all__ = [
+    "CutConnection",
     "Database",
     "MySQLDatabase",
     "MySQLServer",
     "PostgresDatabase",
     "PostgresServer",
+    "Relay",
     "ServerError",
     "ServerProcess",
     "free_port",
