@@ -11,8 +11,8 @@ from osiris_core.component import Component
 from osiris_core.hookspecs import hookimpl
 from osiris_core.oml import load
 from osiris_core.session import Session
+from osiris_core.spec.roles import RoleTree
 from osiris_core.validate import validate
-from osiris_core.validate.roles import RoleTree
 from osiris_core.validate.safety import path_fault
 
 SPEC = """\

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from osiris_core.catalog.model import Catalog, Table
 from osiris_core.drivers import StepView
 from osiris_core.spec import Spec
+from osiris_core.spec.roles import RoleTree
 
 #: Roles whose value names one table of the catalogue.
 TABLE_ROLES = frozenset({"table", "path"})
@@ -55,7 +56,5 @@ def _known(catalog: Catalog, names: set[str]) -> Iterator[Table]:
 
 def _texts(step: StepView, spec: Spec, roles: frozenset[str]) -> Iterator[tuple[str, str]]:
     """``(role, text)`` of every text in the config that has one of ``roles``."""
-    from osiris_core.validate.roles import RoleTree  # not above: loading a compiled pipeline needs no validator
-
     found = RoleTree.of(spec.config_schema[step.mode]).find(step.config)
     return ((role, value) for _, role, value in found if role in roles and isinstance(value, str))

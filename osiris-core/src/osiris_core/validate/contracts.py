@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from osiris_core.json_schema import Codes, SchemaChecker
-from osiris_core.validate.roles import RoleTree
+from osiris_core.spec.roles import RoleTree
 from osiris_core.validate.schema_problems import BY_KEYWORD
 
 if TYPE_CHECKING:
