@@ -27,6 +27,10 @@ atexit.register(Path("called at the end").touch)
 def say(arguments):
     if "fail" in arguments:
         raise RuntimeError("on purpose")
+    if "numbers" in arguments:
+        import numpy
+        print(len(list(Path("/proc/self/task").iterdir())))
+        return 0
     if "later" in arguments:
         threading.Thread(target=lambda: (time.sleep(0.3), print("said later"))).start()
         return 0
@@ -85,6 +89,10 @@ def test_streams_that_are_closed_are_no_failure(
 def test_threads_of_a_plugin_come_to_their_end(run: Run) -> None:
     done = run("later")
     assert (done.returncode, done.stdout) == (0, "said later\n")
+
+
+def test_numpy_starts_no_threads_that_nobody_asked_for(run: Run) -> None:
+    assert run("numbers").stdout == "1\n"
 
 
 def test_a_profiler_tells_what_it_saw(run: Run) -> None:

@@ -2,8 +2,8 @@
 
 In a row every value is its length and its bytes, one column after the other. For one column of many rows the
 starts and ends therefore ascend, so they are the offsets of an Arrow array laid over the network buffer, in
-which every second element is a value; ``take`` copies those out, and ``cast`` parses them. No byte passes
-through a Python object.
+which every second element is a value. Of text and bytes ``take`` makes a copy; anything else ``cast`` parses where
+it lies, the elements between the values being NULL to it. No byte passes through a Python object.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from osiris_mysql.packets import Bytes, Positions, Rows
 from osiris_mysql.typemap import MySQLType
 
 _NULL = 251
+#: Eight bits of which every second is set, the first one first.
+_EVERY_SECOND = 0b01010101
 #: First byte of a longer length, and how many bytes of length follow it.
 _WIDE = {252: 2, 253: 3, 254: 8}
 #: Doubles hold whole numbers of 15 digits exactly, and k / 10**s * 10**s rounds back to k.
@@ -73,7 +75,7 @@ class Decoder:
 
 def locate(memory: Bytes, position: Positions) -> Values:
     """The values whose lengths are at ``position``; their ends are where the next column begins."""
-    lead = memory[position]
+    lead = memory.take(position)
     start = position + 1
     length = lead.astype(np.int32)
     if not len(lead) or lead.max() < _NULL:
@@ -91,21 +93,38 @@ def locate(memory: Bytes, position: Positions) -> Values:
     return Values(memory, start, start + length, null if null.any() else None)
 
 
-def _take(values: Values, storage: pa.DataType) -> pa.Array:
-    """The values copied out as text or bytes."""
+def _laid_over(values: Values, storage: pa.DataType, valid: NDArray[np.uint8] | None = None) -> pa.Array:
+    """The memory as an array: its elements 0, 2, 4 and so on are the values, the others what lies between two."""
     count = len(values.start)
     offsets = np.empty(2 * count, np.int32)
     offsets[0::2] = values.start
     offsets[1::2] = values.end
-    laid_over = pa.Array.from_buffers(
-        storage, max(0, 2 * count - 1), [None, pa.py_buffer(offsets), pa.py_buffer(values.memory)]
-    )
-    return laid_over.take(_fixed(values, pa.int32(), np.arange(0, 2 * count, 2, dtype=np.int32)))
+    buffers = [None if valid is None else pa.py_buffer(valid), pa.py_buffer(offsets), pa.py_buffer(values.memory)]
+    return pa.Array.from_buffers(storage, max(0, 2 * count - 1), buffers)
+
+
+def _take(values: Values, storage: pa.DataType) -> pa.Array:
+    """The values copied out as text or bytes."""
+    places = np.arange(0, 2 * len(values.start), 2, dtype=np.int32)
+    return _laid_over(values, storage).take(_fixed(values, pa.int32(), places))
+
+
+def _parsed(values: Values, storage: pa.DataType) -> NDArray[Any]:
+    """The values' texts as what Arrow parses them to, in its layout; anything where they are NULL."""
+    count = len(values.start)
+    if values.null is None:
+        valid = np.full((2 * count + 7) // 8, _EVERY_SECOND, np.uint8)
+    else:
+        shown = np.zeros(2 * count, np.bool_)
+        shown[0::2] = ~values.null
+        valid = np.packbits(shown, bitorder="little")
+    parsed = _laid_over(values, pa.string(), valid).cast(storage)
+    return np.frombuffer(parsed.buffers()[1], f"V{storage.bit_width // 8}", len(parsed))[0::2].copy()
 
 
 # -- decoders, by kind ------------------------------------------------------------------------------------
 def _cast(values: Values, kind: MySQLType) -> pa.Array:
-    return _take(values, pa.string()).cast(kind.storage())
+    return _fixed(values, kind.storage(), _parsed(values, kind.storage()))
 
 
 def _text(values: Values, kind: MySQLType) -> pa.Array:
@@ -119,7 +138,9 @@ def _binary(values: Values, kind: MySQLType) -> pa.Array:
 def _decimal(values: Values, kind: MySQLType) -> pa.Array:
     if kind.size > _DOUBLE_DIGITS:
         return _cast(values, kind)
-    doubles = _take(values, pa.string()).cast(pa.float64()).fill_null(0.0).to_numpy()
+    doubles = _parsed(values, pa.float64()).view(np.float64)
+    if values.null is not None:
+        doubles[values.null] = 0.0
     wholes = np.empty((len(doubles), 2), np.int64)  # little-endian 128 bits: the low half, then the sign
     wholes[:, 0] = np.rint(doubles * 10.0**kind.scale)
     wholes[:, 1] = wholes[:, 0] >> 63
@@ -131,7 +152,7 @@ def _date(values: Values, kind: MySQLType) -> pa.Array:
 
 
 def _timestamp(values: Values, kind: MySQLType) -> pa.Array:
-    parsed = _take(values, pa.string()).cast(pa.timestamp("us")).view(kind.storage())
+    parsed = _fixed(values, kind.storage(), _parsed(values, pa.timestamp("us")))
     return _no_year_zero(parsed, pa.int64(), _FIRST_MICROSECOND)
 
 

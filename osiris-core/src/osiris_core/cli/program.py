@@ -13,14 +13,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-#: New objects before the collector looks for cycles. What a command imports lives to its end, so looking 700 objects
-#: at a time, as Python does of itself, finds nothing and takes a tenth of the start-up.
-COLLECT_AFTER = 50_000
+#: New objects before the collector looks for cycles. What a command imports lives to its end, 100,000 objects of it,
+#: so looking 700 objects at a time, as Python does of itself, finds little and takes a tenth of the start-up.
+COLLECT_AFTER = 200_000
 
 
 def program() -> NoReturn:
     """Run the command in ``sys.argv``, and end the process with its exit code."""
     gc.set_threshold(COLLECT_AFTER)
+    # numpy's algebra starts a thread for each core as it is imported. Who wants them says so in the environment.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _open_missing_streams()
     code = main(sys.argv[1:])
     if not (_is_watched() or sys.flags.inspect):
