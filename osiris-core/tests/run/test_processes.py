@@ -370,6 +370,36 @@ def test_runs_can_be_listed_and_shown(project: Any) -> None:
     assert (missing.returncode, run_id in missing.stderr) == (2, True)
 
 
+def test_old_runs_are_pruned_but_the_newest_and_what_may_go_on(project: Any) -> None:
+    simple(project)
+    runs = project.directory / ".osiris" / "runs"
+    for _ in range(5):
+        assert project.run("p.yaml").returncode == 0
+    first, second, unfinished, young, newest = (record.path for record in project.records())
+    unfinished.joinpath("result.json").unlink()
+    for path in (first, second, unfinished):
+        path.rename(runs / f"2016{path.name[4:]}")
+    runs.joinpath("notes of mine").mkdir()
+
+    def prune(*arguments: str) -> Any:
+        return project.osiris("runs", "prune", *arguments, cwd=project.directory, env=project.env)
+
+    before = sorted(path.name for path in runs.iterdir())
+    dry = prune("--dry-run")
+    assert (dry.returncode, "2 of the runs older than 90 days would be removed" in dry.stdout) == (0, True)
+    assert sorted(path.name for path in runs.iterdir()) == before
+    done = json.loads(prune("--json").stdout)
+    assert [name[:4] for name in done["removed"]] == ["2016", "2016"]
+    left = {f"2016{unfinished.name[4:]}", young.name, newest.name, "notes of mine"}
+    assert {path.name for path in runs.iterdir()} == left
+    assert "1 have no result and stay" in prune().stdout
+    assert prune("--older-than", "-1").returncode == 2
+
+    time.sleep(0.01)  # all of them are old now, and the newest stays
+    prune("--older-than", "0.0000001")
+    assert {path.name for path in runs.iterdir()} == left - {young.name}
+
+
 def test_engines_are_listed(project: Any) -> None:
     done = project.osiris("engines", "list", "--json", cwd=project.directory, env=project.env)
     assert [engine["name"] for engine in json.loads(done.stdout)] == ["local"]

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from osiris_core.cli.failure import error_json
-from osiris_core.cli.options import add_session_options, open_session
+from osiris_core.cli.options import add_session_options, days, open_session
 from osiris_core.cli.output import emit_json, print_table, print_text
 from osiris_core.cli.text import alias_name
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from osiris_core.drivers import Driver, LedgerEntry
     from osiris_core.errors import OsirisError
     from osiris_core.session import Session
-
-LONGEST_DAYS = 36_500
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -41,7 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     prune.add_argument("aliases", nargs="+", metavar="@ALIAS", help="connections of osiris_connections.yaml")
     prune.add_argument(
         "--older-than",
-        type=_days,
+        type=days,
         metavar="DAYS",
         help="remove what was committed longer ago (default: ledger.retention_days of osiris.yaml, or 90)",
     )
@@ -89,13 +87,13 @@ def _cells(entry: LedgerEntry) -> list[str]:
 def _prune(session: Session, args: Namespace) -> int:
     from osiris_core.errors import LedgerError
 
-    days = session.project.ledger_retention_days if args.older_than is None else args.older_than
+    age = session.project.ledger_retention_days if args.older_than is None else args.older_than
     aliases = list(dict.fromkeys(alias_name(alias) for alias in args.aliases))
     targets = {alias: _target(session, alias) for alias in aliases}  # all of them, before the first is changed
     removed: dict[str, int] = {}
     faults: list[OsirisError] = []
     for alias, (driver, connection) in targets.items():
-        prune = partial(driver.prune_ledger, connection, days, dry_run=args.dry_run)
+        prune = partial(driver.prune_ledger, connection, age, dry_run=args.dry_run)
         try:
             removed[alias] = _asked(session, alias, driver, prune)
         except LedgerError as error:  # one bad part keeps no other from being pruned
@@ -104,11 +102,11 @@ def _prune(session: Session, args: Namespace) -> int:
         if not args.json:
             verb = "would be" if args.dry_run else "were"
             count = f"{removed[alias]:,} {'entry' if removed[alias] == 1 else 'entries'}"
-            print_text(f"@{alias}: {count} older than {days:g} days {verb} removed")
+            print_text(f"@{alias}: {count} older than {age:g} days {verb} removed")
     fault = LedgerError(faults) if faults else None
     if args.json:
         pruned = [{"alias": alias, "removed": count} for alias, count in removed.items()]
-        done = {"older_than_days": days, "dry_run": args.dry_run, "ledgers": pruned}
+        done = {"older_than_days": age, "dry_run": args.dry_run, "ledgers": pruned}
         emit_json(session.redactor.value({**done, **(error_json(fault) if fault else {})}))
         return fault.exit_code if fault else 0
     if fault is not None:
@@ -146,13 +144,3 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise ArgumentTypeError(f'"{text}" is not a number of entries')
     return int(text)
-
-
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = 0
-    if not 0 < days <= LONGEST_DAYS:  # NaN is in no range
-        raise ArgumentTypeError(f'"{text}" is not a number of days above 0 and up to {LONGEST_DAYS}')
-    return days

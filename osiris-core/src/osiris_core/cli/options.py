@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from osiris_core.registry import Registry
     from osiris_core.session import Session
 
+LONGEST_DAYS = 36_500
+
 
 def add_session_options(parser: ArgumentParser) -> None:
     """``--profile`` and ``--secrets-file``."""
@@ -60,6 +62,17 @@ def load_registry(args: Namespace) -> Registry:
     for complaint in plugins.complaints():
         print_note(f"warning: {complaint}")
     return registry
+
+
+def days(text: str) -> float:
+    """A number of days above 0, as an age. Raises ArgumentTypeError."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number <= LONGEST_DAYS:  # NaN is in no range
+        raise ArgumentTypeError(f'"{text}" is not a number of days above 0 and up to {LONGEST_DAYS}')
+    return number
 
 
 def open_session(args: Namespace) -> Session:

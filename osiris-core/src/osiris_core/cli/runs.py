@@ -1,39 +1,54 @@
-"""List past runs, show one, write its report again."""
+"""List past runs, show one, write its report again, remove old ones."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from osiris_core.cli.options import open_session
+from osiris_core.cli.options import days, open_session
 from osiris_core.cli.output import emit_json, print_table, print_text
 
 if TYPE_CHECKING:
     from osiris_core.run.record import RunRecord
 
+RETENTION_DAYS = 90
+
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """``osiris runs list|show|report``."""
-    commands = parser.add_subparsers(dest="command", required=True, metavar="list|show|report")
+    """``osiris runs list|show|report|prune``."""
+    commands = parser.add_subparsers(dest="command", required=True, metavar="list|show|report|prune")
     listing = commands.add_parser("list", help="runs of this project, the newest first")
     listing.add_argument("--limit", type=int, default=20, metavar="N", help="at most this many (default 20; 0: all)")
     for name, text in (("show", "the result and events of one run"), ("report", "write report.html and say where")):
         command = commands.add_parser(name, help=text)
         command.add_argument("run", nargs="?", default="last", help="a run id or a beginning of it (default: last)")
+    prune = commands.add_parser(
+        "prune", help="remove records of old runs", description="Remove the records of finished runs but the newest."
+    )
+    prune.add_argument(
+        "--older-than",
+        type=days,
+        default=RETENTION_DAYS,
+        metavar="DAYS",
+        help=f"runs that began longer ago (default {RETENTION_DAYS})",
+    )
+    prune.add_argument("--dry-run", action="store_true", help="say how many would go, and remove none")
 
 
 def run(args: Namespace) -> int:
-    """List, show or report."""
+    """List, show, report or prune."""
     state_dir = open_session(args).project.state_dir
-    if args.command == "list":
-        return _list(state_dir, args)
+    if args.command in ("list", "prune"):
+        return _list(state_dir, args) if args.command == "list" else _prune(state_dir, args)
     from osiris_core.run.record import find_record
 
     record = find_record(state_dir, args.run)
     return _show(record, args) if args.command == "show" else _report(record, args)
 
 
-def _list(state_dir: Any, args: Namespace) -> int:
+def _list(state_dir: Path, args: Namespace) -> int:
     from osiris_core.run.record import all_records
 
     records = all_records(state_dir)[::-1]
@@ -88,6 +103,28 @@ def _report(record: RunRecord, args: Namespace) -> int:
         emit_json({"run_id": record.run_id, "report": str(path)})
     else:
         print_text(str(path))
+    return 0
+
+
+def _prune(state_dir: Path, args: Namespace) -> int:
+    """Remove finished runs; one without a result may go on. Run keys and ledgers stay as they are."""
+    from osiris_core.run.record import all_records
+
+    before = datetime.now(UTC) - timedelta(days=args.older_than)
+    begun = [(record.started, record) for record in all_records(state_dir)]
+    runs = [(started, record) for started, record in begun if started is not None]  # what else lies there stays
+    old = [record for started, record in runs[:-1] if started < before]
+    finished = [record for record in old if record.result() is not None]
+    for record in () if args.dry_run else finished:
+        record.remove()
+    if args.json:
+        removed = [record.run_id for record in finished]
+        emit_json({"older_than_days": args.older_than, "dry_run": args.dry_run, "removed": removed})
+        return 0
+    verb, kept = "would be" if args.dry_run else "were", len(old) - len(finished)
+    print_text(f"{len(finished):,} of the runs older than {args.older_than:g} days {verb} removed")
+    if kept:
+        print_text(f"{kept:,} have no result and stay: they go on, or were killed")
     return 0
 
 

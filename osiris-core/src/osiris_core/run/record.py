@@ -46,6 +46,18 @@ class RunRecord:
     def run_id(self) -> str:
         return self.path.name
 
+    @property
+    def started(self) -> datetime | None:
+        """When the run began, which its name says; None for a directory that is no run's."""
+        try:
+            return datetime.strptime(self.run_id.partition("Z")[0], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
+        except ValueError:
+            return None
+
+    def remove(self) -> None:
+        """Remove the whole record. Raises OSError."""
+        shutil.rmtree(self.path)
+
     def remove_scratch_of(self, run_id: str) -> None:
         """Remove what a killed run left in its scratch directory; its record stays."""
         shutil.rmtree(self.path.parent / run_id / "work", ignore_errors=True)
