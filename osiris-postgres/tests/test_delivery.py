@@ -283,7 +283,7 @@ if sys.argv[1] == "listening":
 victim.execute("CREATE TEMP TABLE t (id int)")
 try:
     with victim.cursor().copy("COPY t FROM STDIN") as copy:
-        other.execute("SELECT pg_terminate_backend(%s, 5000)", [victim.info.backend_pid])
+        other.execute("SELECT pg_terminate_backend(%s)", [victim.info.backend_pid])
         while True:
             copy.write("1\\n")
 except Exception as error:

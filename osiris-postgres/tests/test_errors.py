@@ -29,7 +29,7 @@ PROVOKED = [
     ("SELECT * FROM nowhere", "OSI-R002", "nowhere"),
     ("SELECT nothing FROM t", "OSI-R002", "nothing"),
     ("SELEC 1", "OSI-R026", "syntax"),
-    ("SET LOCAL ROLE pg_read_all_data; TRUNCATE t", "OSI-C044", "permission denied"),
+    ("SET LOCAL ROLE pg_monitor; TRUNCATE t", "OSI-C044", "permission denied"),
     ("SET TRANSACTION READ ONLY; DELETE FROM t", "OSI-R023", "read-only"),
     ("SET LOCAL statement_timeout = 10; SELECT pg_sleep(1)", "OSI-R024", "stopped"),
     ("SELECT 1/0", "OSI-R102", "division"),
