@@ -1,4 +1,4 @@
-"""verify: checksum compares the source too: a value that changes on its way from MySQL is found, and its row named."""
+"""verify: checksum compares the source too: a value that changes on its way is found, and its row named."""
 
 from __future__ import annotations
 
@@ -10,68 +10,80 @@ from typing import Any
 import pytest
 
 from osiris_core.testing.cli import Osiris
-from osiris_core.testing.servers import MySQLDatabase, PostgresDatabase, Relay
+from osiris_core.testing.servers import Database, PostgresDatabase, Relay
 
 PIPELINE = """
 oml_version: "0.0.1"
 name: notes
 steps:
-  - {{id: read, component: mysql.table, mode: read, connection: "@shop", config: {{table: notes{more}}}}}
+  - {{id: read, component: {family}.table, mode: read, connection: "@shop", config: {{table: notes{more}}}}}
   - {{id: write, component: postgres.table, mode: write, connection: "@warehouse", needs: [read],
-      config: {{table: notes, write_mode: append, create: if_missing, verify: {verify}}}}}
+      config: {{table: copied, write_mode: append, create: if_missing, verify: {verify}}}}}
 """
+#: Sources, with what makes their connections readable on the wire.
+PLAIN = {"mysql": {"ssl_mode": "disabled"}, "postgres": {"sslmode": "disable"}, "supabase": {"sslmode": "disable"}}
+
+
+@pytest.fixture(params=PLAIN)
+def family(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture
-def meddler(mysql_database: MySQLDatabase) -> Iterator[Relay]:
+def source(family: str, request: pytest.FixtureRequest) -> Database:
+    """A database with 1,999 notes."""
+    database: Database = request.getfixturevalue("mysql_database" if family == "mysql" else "postgres_database")
+    database.execute("CREATE TABLE notes (id INT PRIMARY KEY, note VARCHAR(20))")
+    database.insert("notes", [(number, f"note {number}") for number in range(1, 2000)])
+    return database
+
+
+@pytest.fixture
+def meddler(source: Database) -> Iterator[Relay]:
     """A way to the server on which one text of its rows becomes another."""
 
     def altered(data: bytes, from_server: bool) -> bytes:
         return data.replace(b"as it is there", b"as it is heard") if from_server else data
 
-    relay = Relay(mysql_database.host, mysql_database.port, altered)
+    relay = Relay(source.host, source.port, altered)
     yield relay
     relay.close()
 
 
 @pytest.fixture
 def run(
-    osiris: Osiris, tmp_path: Path, mysql_database: MySQLDatabase, postgres_database: PostgresDatabase, meddler: Relay
+    osiris: Osiris, tmp_path: Path, family: str, source: Database, postgres_database: PostgresDatabase, meddler: Relay
 ) -> Any:
     """Run the pipeline over the meddled connection; gives the exit code and the result."""
-    mysql_database.execute("CREATE TABLE notes (id INT PRIMARY KEY, note VARCHAR(20))")
-    mysql_database.insert("notes", [(number, f"note {number}") for number in range(1, 2000)])
-    source = {**mysql_database.fields, "host": "127.0.0.1", "port": meddler.port, "ssl_mode": "disabled"}
+    fields = {**source.fields, **PLAIN[family], "host": "127.0.0.1", "port": meddler.port}
     connections = {
-        "shop": {**source, "component": "mysql", "password": "${SHOP}"},
+        "shop": {**fields, "component": family, "password": "${SHOP}"},
         "warehouse": {**postgres_database.fields, "component": "postgres", "password": "${WAREHOUSE}"},
     }
-    secrets = {"SHOP": mysql_database.fields["password"], "WAREHOUSE": postgres_database.fields["password"]}
+    secrets = {"SHOP": source.password, "WAREHOUSE": postgres_database.password}
     tmp_path.joinpath("osiris_connections.yaml").write_text(json.dumps({"connections": connections}))
 
     def go(verify: str, more: str = "") -> tuple[int, str]:
-        tmp_path.joinpath("p.yaml").write_text(PIPELINE.format(verify=verify, more=more))
+        tmp_path.joinpath("p.yaml").write_text(PIPELINE.format(family=family, verify=verify, more=more))
         done = osiris("run", "p.yaml", env=secrets)
         return done.returncode, done.stdout + done.stderr
 
     return go
 
 
-def test_a_value_altered_on_its_way_is_found(
-    run: Any, mysql_database: MySQLDatabase, postgres_database: PostgresDatabase
-) -> None:
+def test_a_value_altered_on_its_way_is_found(run: Any, source: Database, postgres_database: PostgresDatabase) -> None:
     code, said = run("checksum")
     assert code == 0, said
-    mysql_database.execute("UPDATE notes SET note = 'as it is there' WHERE id = 1234")
-    postgres_database.execute("TRUNCATE notes")
+    source.execute("UPDATE notes SET note = 'as it is there' WHERE id = 1234")
+    postgres_database.execute("TRUNCATE copied")
     code, said = run("checksum")
     assert code == 4, said
     assert "notes: rows that were read are not what the server has, 1 of them, first id=1234" in said
-    assert postgres_database.query("SELECT count(*) FROM notes") == [(0,)]
+    assert postgres_database.query("SELECT count(*) FROM copied") == [(0,)]
     # The counter-proof: counts alone see nothing.
     code, said = run("count")
     assert code == 0, said
-    assert postgres_database.query("SELECT note FROM notes WHERE id = 1234") == [("as it is heard",)]
+    assert postgres_database.query("SELECT note FROM copied WHERE id = 1234") == [("as it is heard",)]
 
 
 def test_a_read_that_cannot_be_compared_is_said(run: Any) -> None:

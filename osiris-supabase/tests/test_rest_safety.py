@@ -271,6 +271,12 @@ def test_a_table_without_a_key_is_not_read(
         connector.read("loose")
 
 
+def test_a_read_that_cannot_be_compared_is_said(connector: Connector, people_table: str) -> None:
+    for checksum, codes in ((False, []), (True, ["OSI-R115"])):
+        connector.batches(connector.read_config(people_table), checksum=checksum)
+        assert [code for code, _ in connector.warnings] == codes
+
+
 def test_there_is_no_ledger_to_read_a_state_from(connector: Connector, people_table: str) -> None:
     config = connector.write_config(people_table, "append", create="never")
     target = connector.driver.open_writer(connector.connection, config, connector.context())

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from osiris_core import ReconciliationError
+from osiris_core.data import DifferingRows
 from osiris_mysql.columns import ReadColumn
 from osiris_mysql.connect import PATIENCE
 from osiris_mysql.dates import InvalidDates
@@ -31,7 +31,6 @@ BUCKETS = 256
 _DIGITS = 14
 _SEPARATOR = b"\x1f"
 _CHECK_BYTES = 2 * 1024 * 1024
-_SHOWN = 3
 #: What both hash where no column can be compared; the empty text is NULL in one of MariaDB's SQL modes.
 _NOTHING = b"-"
 #: Types whose values may be long: the hash of their bytes stands for them. A text that outgrows max_allowed_packet, as
@@ -69,11 +68,9 @@ class SourceChecksum:
             yield batch
         wrong = self._differing_buckets()
         if wrong:
-            raise ReconciliationError(
-                f"{self._selection.title}: rows that were read are not what the server has{self._first(wrong)}; "
-                "nothing was written",
-                hint="a table without transactions may have changed meanwhile, and a view over NOW() or RAND() never "
-                "reads alike: leave such columns out, or write verify: count; otherwise please report it",
+            raise self._differing_rows(wrong).error(
+                "a table without transactions may have changed meanwhile, and a view over NOW() or RAND() never reads "
+                "alike: leave such columns out, or write verify: count; otherwise please report it"
             )
 
     # -- our side --------------------------------------------------------------------------------------
@@ -107,24 +104,21 @@ class SourceChecksum:
     def _bucket(self) -> str:
         return f"MOD(CRC32({_concatenated(self._keys)}), {BUCKETS})" if self._keys else "0"
 
-    def _first(self, wrong: Sequence[int]) -> str:
-        """The keys of the first rows that differ, read once more with the server's own hash beside each."""
+    def _differing_rows(self, wrong: Sequence[int]) -> DifferingRows:
+        """The rows that differ, read once more with the server's own hash beside each."""
+        differing = DifferingRows(self._selection.title, [key.name for key in self._keys])
         if not self._keys:
-            return ""
+            return differing
         among = f"{self._bucket()} IN ({', '.join(map(str, wrong))})"
         check = ReadColumn(_free_name(self._selection.columns), parse("bigint unsigned"))
         columns = [*self._selection.columns, check]
         selected = [column.selected(quote_pyformat(column.name)) for column in self._selection.columns]
         selected.append(f"{_hash(self._compared)} AS {quote_pyformat(check.name)}")
         sql = statement(self._session, *over(self._config, self._selection, selected, [among]))
-        dates, found = InvalidDates(self._selection.title, (), to_null=True), list[str]()
+        dates = InvalidDates(self._selection.title, (), to_null=True)
         for batch in run_select(self._session, sql, columns, dates, _CHECK_BYTES):
-            theirs = batch.column(check.name).to_pylist()
-            for row, ours in enumerate(self._hashes_of(batch)):
-                if ours != theirs[row]:
-                    found.append(", ".join(f"{key.name}={batch.column(key.name)[row].as_py()!r}" for key in self._keys))
-        shown = "; ".join(sorted(found)[:_SHOWN])
-        return f", {len(found)} of them, first {shown}" if found else ""
+            differing.compare(batch, self._hashes_of(batch), batch.column(check.name))
+        return differing
 
 
 def _free_name(columns: Sequence[ReadColumn]) -> str:

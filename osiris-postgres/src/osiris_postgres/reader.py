@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,10 +21,12 @@ from osiris_postgres.names import quote_pyformat
 from osiris_postgres.partitions import condition, plan
 from osiris_postgres.proof import one_statement
 from osiris_postgres.relations import PgColumn, Relation, load_relations, result_columns
-from osiris_postgres.types import ReadColumn, read_column
+from osiris_postgres.types import read_column
 
 if TYPE_CHECKING:
     import psycopg
+
+    from osiris_postgres.verify_source import SourceChecksum
 
 
 def open_reader(
@@ -43,12 +46,17 @@ def open_reader(
 
 @dataclass(frozen=True)
 class _Source:
-    """What is read: ``sql`` is a quoted table or a query in parentheses, with ``values`` for its parameters."""
+    """What is read: ``sql`` is a quoted table or a query in parentheses, with ``values`` for its parameters.
+
+    ``key``: columns of the table's primary key. ``conditions``: what narrows the read beside the config's ``where``.
+    """
 
     columns: list[PgColumn]
     schema: pa.Schema
     sql: str
-    values: dict[str, Any]
+    values: Mapping[str, Any]
+    key: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
 
 
 class _Reading:
@@ -72,10 +80,8 @@ class _Reading:
         connection = self._connection
         self._context.on_cancel(lambda: connection.cancel_safe(timeout=5))
         begin_snapshot(connection, self._place)
-        source = self._query() if "query" in self._config else self._table()
-        columns = [read_column(column) for column in source.columns]
-        sql, values = self._select(columns, source)
-        batches = self._batches(sql, values, Decoder(columns, source.schema))
+        source = self._narrowed(self._query() if "query" in self._config else self._table())
+        batches = self._batches(source, self._checksum(source))
         return BatchStream(source.schema, batches, on_close=self._close, state=self._cursor.state)
 
     # -- what is read ----------------------------------------------------------------------------------
@@ -88,7 +94,7 @@ class _Reading:
             comment=relation.comment,
             comments={column.name: column.comment for column in columns},
         )
-        return _Source(columns, schema, quoted_table(self._place, relation), {})
+        return _Source(columns, schema, quoted_table(self._place, relation), {}, relation.primary_key)
 
     def _query(self) -> _Source:
         text, values = self._bound(self._config["query"])
@@ -107,7 +113,7 @@ class _Reading:
         renamed = re.sub(r"%%|%\((\w+)\)s", lambda m: f"%(param_{m[1]})s" if m[1] else m[0], sql)
         return renamed, {f"param_{name}": value for name, value in dict(values).items()}
 
-    def _select(self, columns: Sequence[ReadColumn], source: _Source) -> tuple[str, dict[str, Any]]:
+    def _narrowed(self, source: _Source) -> _Source:
         conditions, values = self._cursor.bind(source.columns)
         if "where_sql" in self._config:
             text, given = self._bound(self._config["where_sql"])
@@ -115,27 +121,53 @@ class _Reading:
             values.update(given)
         if self._partition is not None and self._partition.bounds:
             conditions.append(condition(self._partition.bounds))
-        # Output columns have names of ours: ORDER BY would else mean the text form of a column, not the column.
+        return replace(source, conditions=tuple(conditions), values={**source.values, **values})
+
+    def _statement(
+        self, config: Mapping[str, Any], source: _Source, select_list: Sequence[str], more: Sequence[str] = ()
+    ) -> str:
+        """A SELECT over the rows of the read, its values quoted in by the client library: COPY takes none bound."""
         sql, bound = build_select(
-            self._config,
-            select_list=[f"{_expression(column)} AS _osiris_{i}" for i, column in enumerate(columns)],
+            config,
+            select_list=select_list,
             source=source.sql,
             quote=quote_pyformat,
             style="pyformat",
-            extra_where=conditions,
+            extra_where=[*source.conditions, *more],
         )
-        return sql, {**source.values, **values, **bound}
+        return one_statement(self._connection, sql, {**source.values, **bound})
 
     # -- the rows --------------------------------------------------------------------------------------
-    def _batches(self, sql: str, values: Mapping[str, Any], decoder: Decoder) -> Iterator[pa.RecordBatch]:
-        # COPY takes no bound parameters: the client library quotes the values in.
-        text = one_statement(self._connection, sql, values)
-        with self._connection.cursor() as cursor, cursor.copy(f"COPY ({text}\n) TO STDOUT (FORMAT binary)") as copy:
+    def _batches(self, source: _Source, checksum: SourceChecksum | None) -> Iterator[pa.RecordBatch]:
+        columns = [read_column(column) for column in source.columns]
+        # Output columns have names of ours: ORDER BY would else mean the text form of a column, not the column.
+        selected = [f"{column.expression} AS _osiris_{i}" for i, column in enumerate(columns)]
+        sql = self._statement(self._config, source, selected)
+        decoder = Decoder(columns, source.schema)
+        with self._connection.cursor() as cursor, cursor.copy(f"COPY ({sql}\n) TO STDOUT (FORMAT binary)") as copy:
             for rows in chunks(copy, self._context.batch_bytes):
                 batch = decoder.decode(rows)
                 self._cursor.see(batch)
+                if checksum is not None:
+                    checksum.add(batch)
                 yield batch
+        if checksum is not None:
+            checksum.check()
         self._connection.rollback()
+
+    def _checksum(self, source: _Source) -> SourceChecksum | None:
+        """What compares the rows with the server's, when the write wants it and the server can be asked twice."""
+        if not self._context.checksum:
+            return None
+        unfit = next((name for name in ("query", "limit") if name in self._config), "")
+        if unfit:
+            title = self._config.get("table", "query")
+            self._context.warn("OSI-R115", f"{title}: a read with {unfit} is not compared with its source")
+            return None
+        from osiris_postgres.verify_source import SourceChecksum
+
+        over = partial(self._statement, {"where": self._config.get("where", ())}, source)  # in no order
+        return SourceChecksum(self._connection, self._config["table"], source.columns, source.key, over)
 
     def _close(self) -> None:
         with suppress(Exception):
@@ -155,11 +187,6 @@ def load_table(connection: psycopg.Connection[Any], place: Place, table: str) ->
 def quoted_table(place: Place, relation: Relation) -> str:
     """A relation's qualified name for SQL with psycopg's parameters."""
     return f"{quote_pyformat(place.schema)}.{quote_pyformat(relation.name)}"
-
-
-def _expression(column: ReadColumn) -> str:
-    name = quote_pyformat(column.field.name)
-    return f"{name}::text" if column.as_text else name
 
 
 def plan_partitions(place: Place, config: Mapping[str, Any]) -> list[Partition]:

@@ -14,6 +14,7 @@ from typing import Literal
 import pyarrow as pa
 
 from osiris_core.data import field, osiris_type, source_type
+from osiris_postgres.names import quote_pyformat
 from osiris_postgres.relations import PgColumn
 
 #: How a value looks in binary COPY. ``decimal`` is selected as text and parsed to a decimal.
@@ -65,6 +66,12 @@ class ReadColumn:
     field: pa.Field
     wire: Wire
     as_text: bool
+
+    @property
+    def expression(self) -> str:
+        """What is selected, for SQL that goes through psycopg's parameters."""
+        name = quote_pyformat(self.field.name)
+        return f"{name}::text" if self.as_text else name
 
 
 def read_column(column: PgColumn) -> ReadColumn:

@@ -34,6 +34,8 @@ def open_reader(place: RestPlace, config: Mapping[str, Any], context: StepContex
         raise DriftError(f'the API exposes no table "{config["table"]}"', code="OSI-R002")
     if key_role(place.key) == "anon":
         context.warn("OSI-R124", "the key is a publishable (anon) key: row level security may hide rows from it")
+    if context.checksum:
+        context.warn("OSI-R115", f"{relation.name}: a read over REST is not compared with its source")
     pages = _Pages(client(place), config, context, relation)
     return BatchStream(pages.schema, pages.batches(), on_close=pages.close, state=pages.cursor.state)
 
