@@ -356,10 +356,18 @@ def test_a_lost_row_is_found(connector: Connector, filled: PostgresDatabase, mon
         read(connector)
 
 
+def test_rows_without_columns_are_lost_and_found(connector: Connector, postgres_database: PostgresDatabase) -> None:
+    """Arrow has no such rows."""
+    postgres_database.execute("CREATE TABLE t ()")
+    assert read(connector) == 0
+    postgres_database.execute("INSERT INTO t DEFAULT VALUES")
+    with pytest.raises(ReconciliationError, match="not what the server has; nothing was written"):
+        read(connector)
+
+
 def test_a_row_that_comes_twice_is_found(
     connector: Connector, postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first of two equal rows for the other: the sum is the same as that of no row and twice the row."""
     connector.seed(people([1, 2]), name="t", keys=["id"])
     original = Decoder.decode
     monkeypatch.setattr(Decoder, "decode", lambda decoder, rows: original(decoder, [*rows, rows[0]]))
