@@ -180,6 +180,12 @@ def _decimal(digits: int, scale: int) -> st.SearchStrategy[str]:
     return st.integers(-most, most).map(lambda number: f"{number}e-{scale}")
 
 
+def _span(microseconds: int) -> str:
+    """Hours, minutes and seconds, which every version reads however many they are."""
+    seconds, fraction = divmod(abs(microseconds), 1_000_000)
+    return f"{'-' if microseconds < 0 else ''}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}.{fraction:06}"
+
+
 _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 _MOMENT = st.one_of(
     st.datetimes().map(str),
@@ -210,7 +216,7 @@ VALUES: dict[str, st.SearchStrategy[str]] = {
     "timestamp(3)": st.datetimes().map(str),
     "timestamptz": _MOMENT.map(lambda text: text if text.endswith("BC") else f"{text}Z"),
     "interval": st.tuples(*[st.integers(-(2**20), 2**20)] * 2, st.integers(-(2**53), 2**53)).map(
-        lambda parts: "{} months {} days {} microseconds".format(*parts)
+        lambda parts: f"{parts[0]} months {parts[1]} days {_span(parts[2])}"
     ),
     "bytea": st.binary().map(lambda value: "\\x" + value.hex()),
     "text": _TEXT,
