@@ -7,15 +7,21 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from osiris_core import RunError
 from osiris_core.testing import Connector
 from osiris_core.testing.servers import MySQLDatabase
-from osiris_mysql.packets import BUFFERED, supported
+from osiris_mysql.columns import ReadColumn
+from osiris_mysql.dates import InvalidDates
+from osiris_mysql.decode import Decoder
+from osiris_mysql.packets import BUFFERED, HEADER, Rows, supported
 from osiris_mysql.reader import open_reader
+from osiris_mysql.typemap import parse
 
 Make = Callable[[random.Random], Any]
 
@@ -118,6 +124,34 @@ def test_random_tables_are_read_alike(
     bulk.validate(full=True)
     assert bulk.num_rows == rows
     assert bulk.equals(plain, check_metadata=True)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    kind=st.sampled_from(
+        ["bigint(20)", "double", "decimal(9,2)", "date", "time(6)", "datetime(6)", "bit(13)", "text", "blob"]
+    ),
+    lead=st.sampled_from([b"", b"\x01", b"\xfa", b"\xfb", b"\xfc", b"\xfd", b"\xfe"]),
+    lie=st.binary(max_size=12),
+    rows=st.integers(1, 4),
+    data=st.data(),
+)
+def test_lengths_that_lie_lead_nowhere(kind: str, lead: bytes, lie: bytes, rows: int, data: st.DataObject) -> None:
+    """A value is never taken from outside of its row, whatever the server says of its length."""
+    payloads = [b"\x010"] * rows
+    payloads[data.draw(st.integers(0, rows - 1))] = lead + lie
+    ends = np.cumsum([len(payload) + HEADER for payload in payloads]).astype(np.int32)
+    starts = np.concatenate([[0], ends[:-1]]).astype(np.int32) + np.int32(HEADER)
+    memory = np.frombuffer(b"".join(bytes(HEADER) + payload for payload in payloads), np.uint8)
+    decoder = Decoder([ReadColumn("c", parse(kind))], InvalidDates("t", (), to_null=True))
+    try:
+        batch = decoder.decode(Rows(memory, starts, ends))
+    except RunError as error:
+        assert error.code == "OSI-R113"
+        return
+    batch.validate(full=True)
+    inside = sum(len(payload) for payload in payloads)
+    assert all(len(value) <= inside for value in batch.column(0).to_pylist() if isinstance(value, bytes))
 
 
 #: Around each change of how a length is written, and where a row no longer fits one packet or the buffer.

@@ -6,12 +6,15 @@ import json
 import random
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
+from osiris_core.cli.runs import removed_runs
 from osiris_core.run.events import events_schema
+from osiris_core.run.record import RunRecord
 
 
 def check_record(record: Any) -> list[dict[str, Any]]:
@@ -379,7 +382,11 @@ def test_old_runs_are_pruned_but_the_newest_and_what_may_go_on(project: Any) -> 
     unfinished.joinpath("result.json").unlink()
     for path in (first, second, unfinished):
         path.rename(runs / f"2016{path.name[4:]}")
-    runs.joinpath("notes of mine").mkdir()
+    strange = {"notes of mine", "20160101T000000.000Z-of mine", "20160101T000000.000Z-00000a"}
+    for name in strange - {"20160101T000000.000Z-00000a"}:
+        runs.joinpath(name).mkdir()
+        runs.joinpath(name, "result.json").write_text("{}")
+    runs.joinpath("20160101T000000.000Z-00000a").symlink_to(newest)
 
     def prune(*arguments: str) -> Any:
         return project.osiris("runs", "prune", *arguments, cwd=project.directory, env=project.env)
@@ -390,14 +397,25 @@ def test_old_runs_are_pruned_but_the_newest_and_what_may_go_on(project: Any) -> 
     assert sorted(path.name for path in runs.iterdir()) == before
     done = json.loads(prune("--json").stdout)
     assert [name[:4] for name in done["removed"]] == ["2016", "2016"]
-    left = {f"2016{unfinished.name[4:]}", young.name, newest.name, "notes of mine"}
+    left = {f"2016{unfinished.name[4:]}", young.name, newest.name, *strange}
     assert {path.name for path in runs.iterdir()} == left
-    assert "1 have no result and stay" in prune().stdout
+    assert "kept 1 without a result" in prune().stdout
     assert prune("--older-than", "-1").returncode == 2
 
     time.sleep(0.01)  # all of them are old now, and the newest stays
     prune("--older-than", "0.0000001")
     assert {path.name for path in runs.iterdir()} == left - {young.name}
+
+
+def test_a_run_that_cannot_be_removed_keeps_no_other(project: Any, tmp_path: Path) -> None:
+    simple(project)
+    assert project.run("p.yaml").returncode == 0
+    blocked, gone = RunRecord(tmp_path / "a file"), RunRecord(tmp_path / "not there")
+    blocked.path.touch()
+    (record,) = project.records()
+    removed, [reason] = removed_runs([blocked, gone, record])
+    assert (removed, record.path.exists()) == ([gone, record], False)
+    assert "Not a directory" in reason
 
 
 def test_engines_are_listed(project: Any) -> None:

@@ -57,7 +57,10 @@ class Decoder:
         self._dates = dates
 
     def decode(self, rows: Rows) -> pa.RecordBatch:
-        """One record batch. Raises RunError (OSI-R113) naming the column when bytes are not what the type says."""
+        """One record batch.
+
+        Raises RunError (OSI-R113): bytes are not what the type of the column says, or a row's lengths do not add up.
+        """
         arrays = []
         invalid: dict[int, list[int]] = {}
         position = rows.starts
@@ -70,27 +73,57 @@ class Decoder:
                 array, bad = _with_invalid_dates(values, column, error)
                 arrays.append(array)
                 invalid[index] = bad
+            except IndexError as error:  # too short for a value of its type
+                raise _unlike_type(column) from error
+        if not np.array_equal(position, rows.ends):
+            raise _unlike_rows()
         return self._dates.check(pa.RecordBatch.from_arrays(arrays, schema=self._schema), invalid)
 
 
 def locate(memory: Bytes, position: Positions) -> Values:
-    """The values whose lengths are at ``position``; their ends are where the next column begins."""
+    """The values whose lengths are at ``position``; their ends are where the next column begins.
+
+    Raises RunError (OSI-R113) for a length that leads out of the memory, which Arrow would follow.
+    """
+    try:
+        return _located(memory, position)
+    except IndexError as error:
+        raise _unlike_rows() from error
+
+
+def _located(memory: Bytes, position: Positions) -> Values:
     lead = memory.take(position)
     start = position + 1
     length = lead.astype(np.int32)
-    if not len(lead) or lead.max() < _NULL:
-        return Values(memory, start, start + length, None)
-    null = lead == _NULL
-    length[null] = 0
-    for marker, width in _WIDE.items():
-        rows = np.flatnonzero(lead == marker)
-        if len(rows):
-            wide = np.zeros(len(rows), np.int64)
-            for byte in range(width):
-                wide |= memory[position[rows] + 1 + byte].astype(np.int64) << 8 * byte
-            length[rows] = wide
-            start[rows] += width
-    return Values(memory, start, start + length, null if null.any() else None)
+    null = None
+    if len(lead) and lead.max() >= _NULL:
+        null = lead == _NULL
+        length[null] = 0
+        for marker, width in _WIDE.items():
+            rows = np.flatnonzero(lead == marker)
+            if len(rows):
+                length[rows] = _wide(memory, start[rows], width)
+                start[rows] += width
+    end = start + length
+    if end.max(initial=0) > len(memory):
+        raise IndexError("a value ends outside of the memory")
+    return Values(memory, start, end, null if null is not None and null.any() else None)
+
+
+def _wide(memory: Bytes, position: Positions, width: int) -> NDArray[np.int64]:
+    """Lengths of ``width`` bytes, the lowest first."""
+    wide = np.zeros(len(position), np.int64)
+    for byte in range(width):
+        wide |= memory[position + byte].astype(np.int64) << 8 * byte
+    if wide.min() < 0 or wide.max() > len(memory):
+        raise IndexError("a value is longer than the memory")
+    return wide
+
+
+def _unlike_rows() -> RunError:
+    return RunError(
+        "the server sent a row whose lengths do not add up", code="OSI-R113", hint="run again; if it stays, report it"
+    )
 
 
 def _laid_over(values: Values, storage: pa.DataType, valid: NDArray[np.uint8] | None = None) -> pa.Array:
@@ -245,12 +278,16 @@ def _with_invalid_dates(values: Values, column: ReadColumn, error: pa.ArrowInval
     texts = _take(values, pa.binary()).to_pylist()
     try:
         array, bad = convert(texts, column.type)
-    except ValueError as wrong:
-        raise RunError(
-            f"column {column.name}: the server sent what is no {column.type.source}",
-            code="OSI-R113",
-            hint="cast the column in query; if it is plain data of that type, report it",
-        ) from wrong
-    if not bad:
-        raise error
+    except (ValueError, ArithmeticError) as wrong:
+        raise _unlike_type(column) from wrong
+    if not bad:  # Python reads more as a number than Arrow does
+        raise _unlike_type(column) from error
     return array, bad
+
+
+def _unlike_type(column: ReadColumn) -> RunError:
+    return RunError(
+        f"column {column.name}: the server sent what is no {column.type.source}",
+        code="OSI-R113",
+        hint="cast the column in query; if it is plain data of that type, report it",
+    )

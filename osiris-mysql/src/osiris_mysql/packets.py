@@ -34,10 +34,11 @@ _length = Struct("<I").unpack_from
 
 
 class Rows(NamedTuple):
-    """Whole rows in one piece of memory, valid until the next is asked for; ``starts`` are those of the payloads."""
+    """Whole rows in one piece of memory, valid until the next is asked for, and where their payloads start and end."""
 
     memory: Bytes
     starts: Positions
+    ends: Positions
 
 
 def supported(session: Any) -> bool:
@@ -72,7 +73,7 @@ class RowPackets:
         while not self._ended:
             edges = self._fill()
             if len(edges) > 1:
-                yield Rows(self._memory, edges[:-1] + HEADER)
+                yield Rows(self._memory, edges[:-1] + HEADER, edges[1:])
             self._keep(int(edges[-1]))
             if not self._ended and self._needed(0) > len(self._memory):
                 yield self._long_row()
@@ -168,7 +169,7 @@ class RowPackets:
             while rest:
                 rest = rest[self._receive(rest) :]
             payload += part
-        return Rows(np.frombuffer(payload, np.uint8), np.zeros(1, np.int32))
+        return Rows(np.frombuffer(payload, np.uint8), np.zeros(1, np.int32), np.full(1, len(payload), np.int32))
 
     def _check_sequence(self, edges: Positions) -> None:
         """Packets are numbered modulo 256; a gap means that the bytes are not what they seem."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osiris_core.cli.options import days, open_session
-from osiris_core.cli.output import emit_json, print_table, print_text
+from osiris_core.cli.output import emit_json, print_note, print_table, print_text
+from osiris_core.errors import EXIT_CONFIGURATION, EXIT_OK
 
 if TYPE_CHECKING:
     from osiris_core.run.record import RunRecord
@@ -115,17 +117,31 @@ def _prune(state_dir: Path, args: Namespace) -> int:
     runs = [(started, record) for started, record in begun if started is not None]  # what else lies there stays
     old = [record for started, record in runs[:-1] if started < before]
     finished = [record for record in old if record.result() is not None]
-    for record in () if args.dry_run else finished:
-        record.remove()
+    removed, failed = (finished, []) if args.dry_run else removed_runs(finished)
     if args.json:
-        removed = [record.run_id for record in finished]
-        emit_json({"older_than_days": args.older_than, "dry_run": args.dry_run, "removed": removed})
-        return 0
+        done = {"older_than_days": args.older_than, "dry_run": args.dry_run}
+        emit_json({**done, "removed": [record.run_id for record in removed], "failed": failed})
+        return EXIT_CONFIGURATION if failed else EXIT_OK
     verb, kept = "would be" if args.dry_run else "were", len(old) - len(finished)
-    print_text(f"{len(finished):,} of the runs older than {args.older_than:g} days {verb} removed")
+    print_text(f"{len(removed):,} of the runs older than {args.older_than:g} days {verb} removed")
     if kept:
-        print_text(f"{kept:,} have no result and stay: they go on, or were killed")
-    return 0
+        print_text(f"kept {kept:,} without a result: a run that goes on, or was killed")
+    for reason in failed:
+        print_note(f"not removed: {reason}")
+    return EXIT_CONFIGURATION if failed else EXIT_OK
+
+
+def removed_runs(records: Sequence[RunRecord]) -> tuple[list[RunRecord], list[str]]:
+    """Remove records: those that are gone now, and why others are not."""
+    gone, failed = [], []
+    for record in records:
+        try:
+            record.remove()
+        except OSError as error:
+            failed.append(f"{record.run_id}: {error}")
+        else:
+            gone.append(record)
+    return gone, failed
 
 
 def _unfinished(record: RunRecord) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +22,7 @@ EVENTS_FILE = "events.jsonl"
 RESULT_FILE = "result.json"
 REPORT_FILE = "report.html"
 TRACEBACK_FILE = "traceback.txt"
+_RUN_ID = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{6}", re.ASCII)
 
 
 def new_run_id(now: datetime | None = None) -> str:
@@ -48,15 +51,18 @@ class RunRecord:
 
     @property
     def started(self) -> datetime | None:
-        """When the run began, which its name says; None for a directory that is no run's."""
+        """When the run began, which its name says; None for what is no record of ours, such as a link."""
+        if not _RUN_ID.fullmatch(self.run_id) or self.path.is_symlink():
+            return None
         try:
             return datetime.strptime(self.run_id.partition("Z")[0], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
         except ValueError:
             return None
 
     def remove(self) -> None:
-        """Remove the whole record. Raises OSError."""
-        shutil.rmtree(self.path)
+        """Remove the whole record; fine when it is gone already. Raises OSError."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.path)
 
     def remove_scratch_of(self, run_id: str) -> None:
         """Remove what a killed run left in its scratch directory; its record stays."""
@@ -71,7 +77,10 @@ class RunRecord:
     def result(self) -> dict[str, Any] | None:
         """What ``write_result`` wrote; None while the run goes on, or when it was killed or damaged since."""
         path = self.path / RESULT_FILE
-        value = _parsed(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else None
+        try:
+            value = _parsed(path.read_text(encoding="utf-8", errors="replace"))
+        except (FileNotFoundError, IsADirectoryError):
+            return None
         return value if isinstance(value, dict) else None
 
     def write_result(self, result: Mapping[str, Any]) -> None:
@@ -117,5 +126,5 @@ def find_record(state_dir: Path, run_id: str) -> RunRecord:
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
