@@ -48,13 +48,15 @@ def open_reader(
 class _Source:
     """What is read: ``sql`` is a quoted table or a query in parentheses, with ``values`` for its parameters.
 
-    ``key``: columns of the table's primary key. ``conditions``: what narrows the read beside the config's ``where``.
+    ``unfit``: why its rows may be others when they are asked for again. ``key``: columns of the table's primary key.
+    ``conditions``: what narrows the read beside the config's ``where``.
     """
 
     columns: list[PgColumn]
     schema: pa.Schema
     sql: str
     values: Mapping[str, Any]
+    unfit: str = ""
     key: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
 
@@ -94,7 +96,9 @@ class _Reading:
             comment=relation.comment,
             comments={column.name: column.comment for column in columns},
         )
-        return _Source(columns, schema, quoted_table(self._place, relation), {}, relation.primary_key)
+        # Another plan may add floats in another order, and choose other rows where LIMIT has no ORDER BY.
+        unfit = "a view" if relation.kind == "v" else ""
+        return _Source(columns, schema, quoted_table(self._place, relation), {}, unfit, relation.primary_key)
 
     def _query(self) -> _Source:
         text, values = self._bound(self._config["query"])
@@ -159,10 +163,10 @@ class _Reading:
         """What compares the rows with the server's, when the write wants it and the server can be asked twice."""
         if not self._context.checksum:
             return None
-        unfit = next((name for name in ("query", "limit") if name in self._config), "")
+        unfit = next((f"a read with {name}" for name in ("query", "limit") if name in self._config), source.unfit)
         if unfit:
             title = self._config.get("table", "query")
-            self._context.warn("OSI-R115", f"{title}: a read with {unfit} is not compared with its source")
+            self._context.warn("OSI-R115", f"{title}: {unfit} is not compared with its source")
             return None
         from osiris_postgres.verify_source import SourceChecksum
 

@@ -100,8 +100,8 @@ class SourceChecksum:
         wrong = self._differing_buckets()
         if wrong:
             raise self._differing_rows(wrong).error(
-                "a foreign table may have changed meanwhile, and a view over random() or clock_timestamp() never reads "
-                "alike: leave such columns out, or write verify: count; otherwise please report it"
+                "a foreign table may have changed meanwhile, and where_sql over random() never chooses alike: write "
+                "verify: count; otherwise please report it"
             )
 
     def _differing_buckets(self) -> list[int]:
