@@ -1029,8 +1029,8 @@ _code(
 )
 _code(
     "OSI-R115", "run", "The source was not compared",
-    why="With verify: checksum the source's server sums its rows up too; a query, a limit or a view of PostgreSQL may "
-    "give others then, and a REST API gives no sums.",
+    why="The source's server sums its rows up for verify: checksum. A query, a limit or a view may give others then, "
+    "and a REST API no sums.",
     mend="Read a table with columns and where, over SQL; what was read is compared with the target either way.",
 )
 _code(

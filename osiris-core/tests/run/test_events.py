@@ -109,11 +109,12 @@ def test_run_ids_sort_by_time_and_differ() -> None:
 
 
 def test_a_record_is_found_by_any_unique_beginning(tmp_path: Path) -> None:
-    for run_id in ("20260101T1-aa", "20260101T1-ab", "20260102T1-aa"):
+    first, second, last = (f"2026010{day}T101010.000Z-aaaaa{end}" for day, end in ((1, "a"), (1, "b"), (2, "a")))
+    for run_id in (last, first, second, "zzz of mine"):
         RunRecord.create(tmp_path, run_id)
-    assert find_record(tmp_path, "last").run_id == "20260102T1-aa"
-    assert find_record(tmp_path, "20260102").run_id == "20260102T1-aa"
-    assert all_records(tmp_path)[0].run_id == "20260101T1-aa"
+    assert find_record(tmp_path, "last").run_id == last
+    assert find_record(tmp_path, "20260102").run_id == last
+    assert [record.run_id for record in all_records(tmp_path)] == [first, second, last]
     for wrong, words in (("20260101", "begins 2 run ids"), ("2027", "there is no run"), ("", "there is no run")):
         with pytest.raises(InvalidInputError, match=words):
             find_record(tmp_path, wrong)

@@ -65,7 +65,7 @@ class Decoder:
         invalid: dict[int, list[int]] = {}
         position = rows.starts
         for index, column in enumerate(self._columns):
-            values = locate(rows.memory, position)
+            values = locate(rows.memory, position, rows.ends)
             position = values.end
             try:
                 arrays.append(_DECODERS[column.type.kind](values, column.type))
@@ -80,18 +80,13 @@ class Decoder:
         return self._dates.check(pa.RecordBatch.from_arrays(arrays, schema=self._schema), invalid)
 
 
-def locate(memory: Bytes, position: Positions) -> Values:
-    """The values whose lengths are at ``position``; their ends are where the next column begins.
+def locate(memory: Bytes, position: Positions, ends: Positions) -> Values:
+    """The values whose lengths are at ``position``, in rows with these ends; where they end, the next column begins.
 
-    Raises RunError (OSI-R113) for a length that leads out of the memory, which Arrow would follow.
+    Raises RunError (OSI-R113) for a length that leads out of its row, which Arrow would follow.
     """
-    try:
-        return _located(memory, position)
-    except IndexError as error:
-        raise _unlike_rows() from error
-
-
-def _located(memory: Bytes, position: Positions) -> Values:
+    if (position >= ends).any():
+        raise _unlike_rows()
     lead = memory.take(position)
     start = position + 1
     length = lead.astype(np.int32)
@@ -102,21 +97,22 @@ def _located(memory: Bytes, position: Positions) -> Values:
         for marker, width in _WIDE.items():
             rows = np.flatnonzero(lead == marker)
             if len(rows):
-                length[rows] = _wide(memory, start[rows], width)
+                length[rows] = _wide(memory, start[rows], ends[rows], width)
                 start[rows] += width
-    end = start + length
-    if end.max(initial=0) > len(memory):
-        raise IndexError("a value ends outside of the memory")
-    return Values(memory, start, end, null if null is not None and null.any() else None)
+    if (length > ends - start).any():
+        raise _unlike_rows()
+    return Values(memory, start, start + length, null if null is not None and null.any() else None)
 
 
-def _wide(memory: Bytes, position: Positions, width: int) -> NDArray[np.int64]:
+def _wide(memory: Bytes, position: Positions, ends: Positions, width: int) -> NDArray[np.int64]:
     """Lengths of ``width`` bytes, the lowest first."""
+    if (width > ends - position).any():
+        raise _unlike_rows()
     wide = np.zeros(len(position), np.int64)
     for byte in range(width):
         wide |= memory[position + byte].astype(np.int64) << 8 * byte
-    if wide.min() < 0 or wide.max() > len(memory):
-        raise IndexError("a value is longer than the memory")
+    if wide.min() < 0 or wide.max() > len(memory):  # before it is made narrower
+        raise _unlike_rows()
     return wide
 
 
@@ -199,6 +195,7 @@ def _no_year_zero(array: pa.Array, number: pa.DataType, first: int) -> pa.Array:
 def _time(values: Values, kind: MySQLType) -> pa.Array:
     """``-838:59:59.000000`` as microseconds; everything but the hours has a fixed distance from the end."""
     text = values.memory
+    _refuse_shorter(values, len("00:00:00"))
     # A NULL may lie at the memory's end; its place is computed with, and then masked, like any other.
     first, end = (np.where(values.mask, 0, edge) for edge in (values.start, values.end))
     fraction = _fraction_length(text, end)
@@ -215,6 +212,12 @@ def _time(values: Values, kind: MySQLType) -> pa.Array:
         micros += np.where(place < fraction, digit, 0) * 10 ** (5 - place)
     whole = ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros
     return _fixed(values, pa.duration("us"), np.where(negative, -whole, whole))
+
+
+def _refuse_shorter(values: Values, least: int) -> None:
+    """Raise IndexError for a value of fewer bytes, whose place would be computed with."""
+    if ((values.end - values.start < least) & ~values.mask).any():
+        raise IndexError("a value is too short for its type")
 
 
 def _fraction_length(text: Bytes, end: Positions) -> Positions:
@@ -237,6 +240,7 @@ def _bool(values: Values, kind: MySQLType) -> pa.Array:
 def _bit(values: Values, kind: MySQLType) -> pa.Array:
     """Big-endian bytes as a string of as many digits as the column has bits."""
     width, count = (kind.size + 7) // 8, len(values.start)
+    _refuse_shorter(values, width)
     start = np.where(values.mask, 0, values.start)
     raw = values.memory[start[:, None] + np.arange(width)]
     digits = (np.unpackbits(raw, axis=1)[:, 8 * width - kind.size :] + ord("0")).astype(np.uint8)

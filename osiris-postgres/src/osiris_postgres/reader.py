@@ -166,7 +166,8 @@ class _Reading:
         unfit = next((f"a read with {name}" for name in ("query", "limit") if name in self._config), source.unfit)
         if unfit:
             title = self._config.get("table", "query")
-            self._context.warn("OSI-R115", f"{title}: {unfit} is not compared with its source")
+            if self._partition is None or self._partition.index == 0:  # once for all ranges
+                self._context.warn("OSI-R115", f"{title}: {unfit} is not compared with its source")
             return None
         from osiris_postgres.verify_source import SourceChecksum
 

@@ -113,9 +113,7 @@ def _prune(state_dir: Path, args: Namespace) -> int:
     from osiris_core.run.record import all_records
 
     before = datetime.now(UTC) - timedelta(days=args.older_than)
-    begun = [(record.started, record) for record in all_records(state_dir)]
-    runs = [(started, record) for started, record in begun if started is not None]  # what else lies there stays
-    old = [record for started, record in runs[:-1] if started < before]
+    old = [record for record in all_records(state_dir)[:-1] if record.started and record.started < before]
     finished = [record for record in old if record.result() is not None]
     removed, failed = (finished, []) if args.dry_run else removed_runs(finished)
     if args.json:

@@ -22,6 +22,7 @@ EVENTS_FILE = "events.jsonl"
 RESULT_FILE = "result.json"
 REPORT_FILE = "report.html"
 TRACEBACK_FILE = "traceback.txt"
+_RESULT_KEYS = frozenset({"pipeline", "status", "exit_code", "steps"})
 _RUN_ID = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{6}", re.ASCII)
 
 
@@ -60,9 +61,15 @@ class RunRecord:
             return None
 
     def remove(self) -> None:
-        """Remove the whole record; fine when it is gone already. Raises OSError."""
+        """Remove the whole record, its result last: what is left by a failure can be removed again. Raises OSError.
+
+        Fine when somebody else removes it at the same time.
+        """
         with suppress(FileNotFoundError):
-            shutil.rmtree(self.path)
+            for path in sorted(self.path.iterdir()):
+                if path.name != RESULT_FILE:
+                    _remove(path)
+        _remove(self.path)
 
     def remove_scratch_of(self, run_id: str) -> None:
         """Remove what a killed run left in its scratch directory; its record stays."""
@@ -78,10 +85,10 @@ class RunRecord:
         """What ``write_result`` wrote; None while the run goes on, or when it was killed or damaged since."""
         path = self.path / RESULT_FILE
         try:
-            value = _parsed(path.read_text(encoding="utf-8", errors="replace"))
-        except (FileNotFoundError, IsADirectoryError):
+            value = _parsed(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else None
+        except OSError:  # it may go in between, or be another user's
             return None
-        return value if isinstance(value, dict) else None
+        return value if isinstance(value, dict) and value.keys() >= _RESULT_KEYS else None
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write ``result.json``, whole or not at all."""
@@ -99,9 +106,10 @@ class RunRecord:
 
 
 def all_records(state_dir: Path) -> list[RunRecord]:
-    """Every run of a project, the oldest first."""
+    """Every run of a project, the oldest first; what else lies among them is none."""
     root = state_dir / "runs"
-    return [RunRecord(path) for path in sorted(root.iterdir()) if path.is_dir()] if root.is_dir() else []
+    records = [RunRecord(path) for path in sorted(root.iterdir()) if path.is_dir()] if root.is_dir() else []
+    return [record for record in records if record.started is not None]
 
 
 def find_record(state_dir: Path, run_id: str) -> RunRecord:
@@ -128,3 +136,12 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a directory with all that is in it. Raises OSError."""
+    with suppress(FileNotFoundError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
