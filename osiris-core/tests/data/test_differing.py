@@ -6,10 +6,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from osiris_core.data import DifferingRows
+from osiris_core.data import BucketSums, DifferingRows
 
 
 def message(keys: list[str], *batches: tuple[pa.RecordBatch, list[int], list[int | None]]) -> str:
@@ -51,3 +52,13 @@ def test_no_row_that_differs_any_more() -> None:
 )
 def test_keys_of_any_type_have_a_text(value: Any, shown: str) -> None:
     assert f"first k={shown}; " in message(["k"], (pa.record_batch({"k": value}), [1], [2]))
+
+
+def test_buckets_differ_by_a_row_a_sum_or_what_wraps_around() -> None:
+    sums = BucketSums(4)
+    sums.add(np.array([0, 1, 1, 3]), np.array([5, 2**63, 2**63 + 7, 0], np.uint64))
+    theirs = [(0, 1, 5), (1, 2, 2**64 + 7), (3, 1, 0)]
+    assert sums.differing(theirs) == []
+    assert sums.differing(theirs[:2]) == [3]  # a row lost, of hash 0
+    assert sums.differing([(0, 1, 6), *theirs[1:]]) == [0]
+    assert sums.differing([*theirs, (2, 1, 9)]) == [2]

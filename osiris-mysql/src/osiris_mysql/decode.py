@@ -9,7 +9,7 @@ it lies, the elements between the values being NULL to it. No byte passes throug
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,31 +21,15 @@ from osiris_mysql.columns import ReadColumn, schema_of
 from osiris_mysql.dates import InvalidDates
 from osiris_mysql.packets import Bytes, Positions, Rows
 from osiris_mysql.typemap import MySQLType
+from osiris_mysql.values import Values, locate, unlike_rows
 
-_NULL = 251
 #: Eight bits of which every second is set, the first one first.
 _EVERY_SECOND = 0b01010101
-#: First byte of a longer length, and how many bytes of length follow it.
-_WIDE = {252: 2, 253: 3, 254: 8}
 #: Doubles hold whole numbers of 15 digits exactly, and k / 10**s * 10**s rounds back to k.
 _DOUBLE_DIGITS = 15
 #: Microseconds of 0001-01-01: a year 0000 is a partial date, though Arrow would parse it.
 _FIRST_MICROSECOND = -62_135_596_800_000_000
 _FIRST_DAY = -719_162
-
-
-class Values(NamedTuple):
-    """One column of a batch: value ``i`` is ``memory[start[i]:end[i]]`` unless ``null[i]``; no mask means no NULL."""
-
-    memory: Bytes
-    start: Positions
-    end: Positions
-    null: NDArray[np.bool_] | None
-
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """The NULLs, as a mask even when there are none."""
-        return np.zeros(len(self.start), np.bool_) if self.null is None else self.null
 
 
 class Decoder:
@@ -76,50 +60,8 @@ class Decoder:
             except IndexError as error:  # too short for a value of its type
                 raise _unlike_type(column) from error
         if not np.array_equal(position, rows.ends):
-            raise _unlike_rows()
+            raise unlike_rows()
         return self._dates.check(pa.RecordBatch.from_arrays(arrays, schema=self._schema), invalid)
-
-
-def locate(memory: Bytes, position: Positions, ends: Positions) -> Values:
-    """The values whose lengths are at ``position``, in rows with these ends; where they end, the next column begins.
-
-    Raises RunError (OSI-R113) for a length that leads out of its row, which Arrow would follow.
-    """
-    if (position >= ends).any():
-        raise _unlike_rows()
-    lead = memory.take(position)
-    start = position + 1
-    length = lead.astype(np.int32)
-    null = None
-    if len(lead) and lead.max() >= _NULL:
-        null = lead == _NULL
-        length[null] = 0
-        for marker, width in _WIDE.items():
-            rows = np.flatnonzero(lead == marker)
-            if len(rows):
-                length[rows] = _wide(memory, start[rows], ends[rows], width)
-                start[rows] += width
-    if (length > ends - start).any():
-        raise _unlike_rows()
-    return Values(memory, start, start + length, null if null is not None and null.any() else None)
-
-
-def _wide(memory: Bytes, position: Positions, ends: Positions, width: int) -> NDArray[np.int64]:
-    """Lengths of ``width`` bytes, the lowest first."""
-    if (width > ends - position).any():
-        raise _unlike_rows()
-    wide = np.zeros(len(position), np.int64)
-    for byte in range(width):
-        wide |= memory[position + byte].astype(np.int64) << 8 * byte
-    if wide.min() < 0 or wide.max() > len(memory):  # before it is made narrower
-        raise _unlike_rows()
-    return wide
-
-
-def _unlike_rows() -> RunError:
-    return RunError(
-        "the server sent a row whose lengths do not add up", code="OSI-R113", hint="run again; if it stays, report it"
-    )
 
 
 def _laid_over(values: Values, storage: pa.DataType, valid: NDArray[np.uint8] | None = None) -> pa.Array:

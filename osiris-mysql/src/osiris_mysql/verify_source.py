@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from osiris_core.data import DifferingRows
+from osiris_core.data import BucketSums, DifferingRows
 from osiris_mysql.columns import ReadColumn
 from osiris_mysql.connect import PATIENCE
 from osiris_mysql.dates import InvalidDates
@@ -58,8 +58,7 @@ class SourceChecksum:
         by_name = {column.name: column for column in self._compared}
         keys = [by_name.get(key) for key in selection.keys]
         self._keys = [key for key in keys if key is not None] if all(keys) else []
-        self._sums = np.zeros(BUCKETS, np.uint64)
-        self._counts = np.zeros(BUCKETS, np.int64)
+        self._sums = BucketSums(BUCKETS)
 
     def watch(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The batches. Before they end, raises ReconciliationError naming the first rows the server has otherwise."""
@@ -75,9 +74,7 @@ class SourceChecksum:
 
     # -- our side --------------------------------------------------------------------------------------
     def _add(self, batch: pa.RecordBatch) -> None:
-        buckets = np.array(self._buckets_of(batch), np.int64)
-        np.add.at(self._sums, buckets, np.array(self._hashes_of(batch), np.uint64))
-        self._counts += np.bincount(buckets, minlength=BUCKETS)
+        self._sums.add(np.array(self._buckets_of(batch), np.int64), np.array(self._hashes_of(batch), np.uint64))
 
     def _hashes_of(self, batch: pa.RecordBatch) -> list[int]:
         rows = _joined([batch.column(column.name) for column in self._compared], self._compared, batch.num_rows)
@@ -92,14 +89,11 @@ class SourceChecksum:
     # -- the server's ----------------------------------------------------------------------------------
     def _differing_buckets(self) -> list[int]:
         selected = [f"{self._bucket()} AS bucket", "COUNT(*)", f"SUM({_hash(self._compared)})"]
-        sums, counts = np.zeros(BUCKETS, np.uint64), np.zeros(BUCKETS, np.int64)
         self._session.use_unicode, self._session.decoders = self._usual
         self._session._read_timeout = PATIENCE  # of the whole table's sums nothing comes before all are there
         with self._session.cursor() as cursor:
             cursor.execute(statement(self._session, *over(self._config, self._selection, selected)) + b" GROUP BY 1")
-            for bucket, count, total in cursor.fetchall():
-                counts[int(bucket)], sums[int(bucket)] = count, int(total) % 2**64
-        return [int(bucket) for bucket in np.flatnonzero((sums != self._sums) | (counts != self._counts))]
+            return self._sums.differing(cursor.fetchall())
 
     def _bucket(self) -> str:
         return f"MOD(CRC32({_concatenated(self._keys)}), {BUCKETS})" if self._keys else "0"

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from osiris_core.data import DifferingRows
+from osiris_core.data import BucketSums, DifferingRows
 from osiris_postgres.decode import Decoder, chunks
 from osiris_postgres.relations import PgColumn
 from osiris_postgres.types import ReadColumn, read_column
@@ -83,17 +83,14 @@ class SourceChecksum:
         self._sent = [_sent_as(column, read) for column, read in zip(columns, self._reads, strict=True)]
         self._key = list(key) if {column.name for column in columns}.issuperset(key) else []
         self._over = over
-        self._sums = np.zeros(BUCKETS, np.uint64)
-        self._counts = np.zeros(BUCKETS, np.int64)
+        self._sums = BucketSums(BUCKETS)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """A batch as it is handed out."""
         if not batch.num_rows:  # so are all batches of a table without columns
             return
         hashes = self._hashes(batch)
-        buckets = (hashes % np.uint64(BUCKETS)).astype(np.int64)
-        np.add.at(self._sums, buckets, hashes)
-        self._counts += np.bincount(buckets, minlength=BUCKETS)
+        self._sums.add((hashes % np.uint64(BUCKETS)).astype(np.int64), hashes)
 
     def check(self) -> None:
         """Raise ReconciliationError naming the first rows that the server has otherwise. No COPY may be under way."""
@@ -111,10 +108,7 @@ class SourceChecksum:
             f"SELECT {_bucket('hash')}, pg_catalog.count(*), pg_catalog.sum(hash) "
             f"FROM (SELECT hash FROM ({rows}\n) AS hashes OFFSET 0) AS hashed GROUP BY 1"
         )
-        sums, counts = np.zeros(BUCKETS, np.uint64), np.zeros(BUCKETS, np.int64)
-        for bucket, count, total in self._connection.execute(sql, binary=True):
-            counts[bucket], sums[bucket] = count, int(total) % 2**64
-        return [int(bucket) for bucket in np.flatnonzero((sums != self._sums) | (counts != self._counts))]
+        return self._sums.differing(self._connection.execute(sql, binary=True))
 
     def _differing_rows(self, wrong: Sequence[int]) -> DifferingRows:
         """The rows that differ, read once more with the server's own hash beside each."""

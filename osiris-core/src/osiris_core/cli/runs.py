@@ -42,8 +42,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """List, show, report or prune."""
     state_dir = open_session(args).project.state_dir
-    if args.command in ("list", "prune"):
-        return _list(state_dir, args) if args.command == "list" else _prune(state_dir, args)
+    if args.command == "list":
+        return _list(state_dir, args)
+    if args.command == "prune":
+        return _prune(state_dir, args)
     from osiris_core.run.record import find_record
 
     record = find_record(state_dir, args.run)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from osiris_core.atomic import private_opener, rights_of
     from osiris_core.data.coercion import Coercions
     from osiris_core.data.creation import created_primary_key, warn_keyless
-    from osiris_core.data.differing import DifferingRows
+    from osiris_core.data.differing import BucketSums, DifferingRows
     from osiris_core.data.ledger import LEDGER_TABLE, ledger_entry, result_from_json, result_to_json
     from osiris_core.data.renaming import with_target_names
     from osiris_core.data.select import ParamStyle, build_select
@@ -35,7 +35,7 @@ _HOMES = {
     "atomic": ("private_opener", "rights_of"),
     "data.coercion": ("Coercions",),
     "data.creation": ("created_primary_key", "warn_keyless"),
-    "data.differing": ("DifferingRows",),
+    "data.differing": ("BucketSums", "DifferingRows"),
     "data.ledger": ("LEDGER_TABLE", "ledger_entry", "result_from_json", "result_to_json"),
     "data.renaming": ("with_target_names",),
     "data.select": ("ParamStyle", "build_select"),
@@ -58,6 +58,7 @@ __all__ = [
     "LEDGER_TABLE",
     "OSIRIS_TYPES",
     "BatchStream",
+    "BucketSums",
     "Coercions",
     "DifferingRows",
     "ParamStyle",

@@ -1,16 +1,41 @@
-"""What a reader says of rows that its source's server has otherwise (``verify: checksum``)."""
+"""``verify: checksum`` at a source: sums of the rows that were read beside the server's, and the rows that differ."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from osiris_core.errors import ReconciliationError
 
 _SHOWN = 3
+
+
+class BucketSums:
+    """How many rows fell into each bucket, and the sum of their hashes modulo 2**64: equal in any order of the rows.
+
+    Args:
+        buckets: how many there are.
+    """
+
+    def __init__(self, buckets: int) -> None:
+        self._sums = np.zeros(buckets, np.uint64)
+        self._counts = np.zeros(buckets, np.int64)
+
+    def add(self, buckets: Any, hashes: Any) -> None:
+        """Rows: the bucket (int64) and the hash (uint64) of each, as arrays of numpy."""
+        np.add.at(self._sums, buckets, hashes)
+        self._counts += np.bincount(buckets, minlength=len(self._counts))
+
+    def differing(self, theirs: Iterable[tuple[Any, Any, Any]]) -> list[int]:
+        """The buckets of which the server says otherwise; of each that it has rows in: number, count and sum."""
+        sums, counts = np.zeros_like(self._sums), np.zeros_like(self._counts)
+        for bucket, count, total in theirs:
+            counts[int(bucket)], sums[int(bucket)] = count, int(total) % 2**64
+        return [int(bucket) for bucket in np.flatnonzero((sums != self._sums) | (counts != self._counts))]
 
 
 class DifferingRows:
