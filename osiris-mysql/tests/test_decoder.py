@@ -13,15 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from osiris_core import RunError
+from osiris_core import DriftError, RunError
 from osiris_core.testing import Connector
 from osiris_core.testing.servers import MySQLDatabase
 from osiris_mysql.columns import ReadColumn
 from osiris_mysql.dates import InvalidDates
 from osiris_mysql.decode import Decoder
-from osiris_mysql.packets import BUFFERED, HEADER, Rows, supported
-from osiris_mysql.reader import open_reader
-from osiris_mysql.typemap import parse
+from osiris_mysql.packets import BUFFERED, HEADER, SLACK, Rows, supported
+from osiris_mysql.prepared import start
+from osiris_mysql.reader import discard, open_reader
+from osiris_mysql.typemap import Wire, parse
 
 Make = Callable[[random.Random], Any]
 
@@ -126,48 +127,106 @@ def test_random_tables_are_read_alike(
     assert bulk.equals(plain, check_metadata=True)
 
 
-KINDS = [
-    "bigint(20)",
-    "double",
-    "decimal(9,2)",
-    "date",
-    "time(6)",
-    "datetime(6)",
-    "bit(13)",
-    "tinyint(1)",
-    "text",
-    "blob",
-]
+#: What the protocol sends of each type, and a value of it.
+SENT = {
+    "bigint(20)": (Wire("number", "<i8"), b"\x01" + bytes(7)),
+    "smallint(5) unsigned": (Wire("number", "<u2"), b"\x01\x02"),
+    "double": (Wire("number", "<f8"), bytes(8)),
+    "decimal(9,2)": (Wire("bytes"), b"\x041.25"),
+    "decimal(30,2)": (Wire("bytes"), b"\x05-1.25"),
+    "date": (Wire("moment"), b"\x04\xe8\x07\x02\x1d"),
+    "datetime(6)": (Wire("moment"), b"\x0b\xe8\x07\x02\x1d\x17\x3b\x3b\x3f\x42\x0f\x00"),
+    "time(6)": (Wire("span"), b"\x08\x01\x22\x00\x00\x00\x16\x3b\x3b"),
+    "bit(13)": (Wire("bytes"), b"\x02\x1f\xff"),
+    "bit(1)": (Wire("bytes"), b"\x01\x01"),
+    "text": (Wire("bytes"), b"\x05abcde"),
+    "blob": (Wire("bytes"), b"\x00"),
+}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(
-    kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=3),
-    values=st.lists(st.sampled_from([b"\x010", b"\xfb", b"\x05abcde", b"\x0a2024-02-29"]), min_size=1, max_size=12),
+    kinds=st.lists(st.sampled_from(list(SENT)), min_size=1, max_size=4),
+    null=st.lists(st.integers(0, 15), min_size=1, max_size=5),
     lie=st.tuples(
-        st.integers(0, 11), st.sampled_from([b"", b"\xfa", b"\xfc", b"\xfd", b"\xfe"]), st.binary(max_size=9)
-    ),
+        st.integers(0, 19), st.sampled_from([b"", *SENT, b"\xfa", b"\xfb", b"\xfc", b"\xfd", b"\xfe", b"\xff"])
+    )
+    .map(lambda pair: (pair[0], pair[1] if isinstance(pair[1], bytes) else SENT[pair[1]][1]))
+    .flatmap(lambda pair: st.tuples(st.just(pair[0]), st.binary(max_size=9).map(lambda tail: pair[1] + tail))),
     old=st.binary(max_size=40),
 )
-def test_lengths_that_lie_lead_nowhere(
-    kinds: list[str], values: list[bytes], lie: tuple[int, bytes, bytes], old: bytes
-) -> None:
+def test_rows_that_lie_lead_nowhere(kinds: list[str], null: list[int], lie: tuple[int, bytes], old: bytes) -> None:
     """No text or bytes are taken from outside of their row, whatever the server says; ``old`` lies behind the last."""
-    place, lead, tail = lie
-    values[place % len(values)] = lead + tail
-    payloads = [b"".join(values[first : first + len(kinds)]) for first in range(0, len(values), len(kinds))]
+    place, liar = lie
+    payloads = []
+    for row, wanted in enumerate(null):
+        bits = wanted & (2 ** len(kinds) - 1)
+        cells = [b"" if bits >> index & 1 else SENT[kind][1] for index, kind in enumerate(kinds)]
+        if row == place // len(kinds):
+            cells[place % len(kinds)] = liar
+        payloads.append(bytes([0, bits << 2]) + b"".join(cells))
     ends = np.cumsum([HEADER + len(payload) for payload in payloads]).astype(np.int32)
     starts = np.concatenate([[0], ends[:-1]]).astype(np.int32) + np.int32(HEADER)
-    memory = np.frombuffer(b"".join(bytes(HEADER) + payload for payload in payloads) + old, np.uint8)
+    memory = b"".join(bytes(HEADER) + payload for payload in payloads) + old + bytes(SLACK)
     columns = [ReadColumn(f"c{index}", parse(kind)) for index, kind in enumerate(kinds)]
+    decoder = Decoder(columns, [SENT[kind][0] for kind in kinds], InvalidDates("t", (), to_null=True))
     try:
-        batch = Decoder(columns, InvalidDates("t", (), to_null=True)).decode(Rows(memory, starts, ends))
+        batch = decoder.decode(Rows(np.frombuffer(memory, np.uint8), starts, ends))
     except RunError as error:
         assert error.code == "OSI-R113"
         return
-    for column in batch.columns:
+    batch.validate(full=True)
+    for column, kind in zip(batch.columns, kinds, strict=True):
         for payload, value in zip(payloads, column.to_pylist(), strict=True):
-            assert not isinstance(value, bytes) or value in payload
+            assert kind not in ("text", "blob") or value is None or pa.scalar(value).cast("binary").as_py() in payload
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("date", b"\x05\xe8\x07\x02\x1d\x00"),
+        ("date", b"\x04\xe8\x07\x0d\x01"),
+        ("datetime", b"\x07\xe8\x07\x02\x1d\x18\x00\x00"),
+        ("datetime(6)", b"\x0b\xe8\x07\x02\x1d\x17\x3b\x3b\x40\x42\x0f\x00"),
+        ("time", b"\x08\x02\x00\x00\x00\x00\x00\x00\x00"),
+        ("time", b"\x08\x00\x23\x00\x00\x00\x00\x00\x00"),
+        ("decimal(9,2)", b"\x03nan"),
+        ("decimal(9,2)", b"\x0812345678"),
+        ("decimal(9,2)", b"\x011\x01"),
+        ("decimal(30,2)", b"\x03nan"),
+        ("bit(13)", b"\x01\x01"),
+        ("text", b"\x01\xff"),
+    ],
+)
+def test_bytes_that_are_none_of_the_type_are_an_error(kind: str, value: bytes) -> None:
+    wire = {"date": "moment", "datetime": "moment", "time": "span"}.get(parse(kind).kind, "bytes")
+    payload = b"\0\0" + value
+    rows = Rows(
+        np.frombuffer(payload + bytes(SLACK), np.uint8), *(np.array([at], np.int32) for at in (0, len(payload)))
+    )
+    with pytest.raises(RunError) as caught:
+        Decoder([ReadColumn("a", parse(kind))], [Wire(wire)], InvalidDates("t", (), to_null=True)).decode(rows)
+    assert caught.value.code == "OSI-R113"
+
+
+def test_a_column_of_another_type_than_described_is_drift() -> None:
+    with pytest.raises(DriftError, match="column a is no int"):
+        Decoder([ReadColumn("a", parse("int"))], [Wire("bytes")], InvalidDates("t", (), to_null=True))
+
+
+def test_a_server_that_prepares_nothing_is_read_in_the_plain_way(
+    mysql_database: MySQLDatabase, connector: Connector
+) -> None:
+    mysql_database.execute("CREATE TABLE t (a INT, b DATETIME(3)); INSERT INTO t VALUES (1, '2024-02-29 12:00:00.125')")
+    expected = read(connector, "t", bulk=True).to_pylist()
+    with mysql_database.connect() as session, session.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.max_prepared_stmt_count")
+        usual = cursor.fetchone()[0]
+        cursor.execute("SET GLOBAL max_prepared_stmt_count = 0")
+        try:
+            assert read(connector, "t", bulk=True).to_pylist() == expected
+        finally:
+            cursor.execute(f"SET GLOBAL max_prepared_stmt_count = {usual}")
 
 
 #: Around each change of how a length is written, and where a row no longer fits one packet or the buffer.
@@ -219,12 +278,12 @@ def test_batches_stay_near_the_size_asked_for(mysql_database: MySQLDatabase, con
     assert max(sizes) < 220_000
 
 
-@pytest.mark.parametrize("sql", ["SELECT 1", "SELECT NULL LIMIT 0"])
-def test_the_internals_that_the_bulk_path_reads_are_there(mysql_database: MySQLDatabase, sql: str) -> None:
+@pytest.mark.parametrize("sql", [b"SELECT 1", b"SELECT NULL LIMIT 0"])
+def test_the_internals_that_the_bulk_path_uses_are_there(mysql_database: MySQLDatabase, sql: bytes) -> None:
     """PyMySQL's private attributes: an upgrade that moves them turns this red before it slows anybody down."""
     session = mysql_database.connect()
-    session.query(sql, unbuffered=True)
     assert supported(session)
-    session._result._finish_unbuffered_query()
+    assert start(session, sql)
+    assert session._result.unbuffered_active
+    discard(session)
     assert not supported(session)
-    session.close()

@@ -1,44 +1,56 @@
-"""MySQL's text protocol, decoded a column at a time: numpy finds the values, Arrow's kernels parse them.
+"""MySQL's binary protocol, decoded a column at a time: numpy finds and reads the values, Arrow parses the decimals.
 
-In a row every value is its length and its bytes, one column after the other. For one column of many rows the
-starts and ends therefore ascend, so they are the offsets of an Arrow array laid over the network buffer, in
-which every second element is a value. Of text and bytes ``take`` makes a copy; anything else ``cast`` parses where
-it lies, the elements between the values being NULL to it. No byte passes through a Python object.
+In a row the values come one column after the other, texts with their length before them. For one column of many rows
+the starts and ends therefore ascend, so they are the offsets of an Arrow array laid over the network buffer, in
+which every second element is a value. Of text and bytes ``take`` makes a copy; decimals, which come as text, ``cast``
+parses where they lie, the elements between the values being NULL to it. No byte passes through a Python object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from osiris_core import RunError
+from osiris_core import DriftError, RunError
 from osiris_mysql.columns import ReadColumn, schema_of
 from osiris_mysql.dates import InvalidDates
-from osiris_mysql.packets import Bytes, Positions, Rows
-from osiris_mysql.typemap import MySQLType
-from osiris_mysql.values import Values, locate, unlike_rows
+from osiris_mysql.moments import Days, dates, moments, spans
+from osiris_mysql.packets import Positions, Rows
+from osiris_mysql.typemap import MySQLType, Wire
+from osiris_mysql.values import Mask, Nulls, Places, Values, measure, unlike_rows
 
 #: Eight bits of which every second is set, the first one first.
 _EVERY_SECOND = 0b01010101
 #: Doubles hold whole numbers of 15 digits exactly, and k / 10**s * 10**s rounds back to k.
 _DOUBLE_DIGITS = 15
-#: Microseconds of 0001-01-01: a year 0000 is a partial date, though Arrow would parse it.
-_FIRST_MICROSECOND = -62_135_596_800_000_000
-_FIRST_DAY = -719_162
 
 
 class Decoder:
-    """Makes record batches of row packets. Dates that do not exist become NULL and are told to ``dates``."""
+    """Makes record batches of row packets. Dates that do not exist become NULL and are told to ``dates``.
 
-    def __init__(self, columns: list[ReadColumn], dates: InvalidDates, schema: pa.Schema | None = None) -> None:
-        self._columns = columns
+    Args:
+        columns: what the rows shall be.
+        wires: how the server sends each column.
+        dates: told of dates that do not exist.
+        schema: of the batches; when left out, what ``columns`` say.
+
+    Raises DriftError when a column is sent as what its type never is.
+    """
+
+    def __init__(
+        self, columns: list[ReadColumn], wires: Sequence[Wire], dates: InvalidDates, schema: pa.Schema | None = None
+    ) -> None:
+        self._columns = list(zip(columns, wires, strict=True))
         self._schema = schema_of(columns) if schema is None else schema
         self._dates = dates
+        for column, wire in self._columns:
+            if column.type.kind not in _DECODERS[wire.form]:
+                raise DriftError(f"column {column.name} is no {column.type.source} any more", hint="run again")
 
     def decode(self, rows: Rows) -> pa.RecordBatch:
         """One record batch.
@@ -46,22 +58,117 @@ class Decoder:
         Raises RunError (OSI-R113): bytes are not what the type of the column says, or a row's lengths do not add up.
         """
         arrays = []
-        invalid: dict[int, list[int]] = {}
-        position = rows.starts
-        for index, column in enumerate(self._columns):
-            values = locate(rows.memory, position, rows.ends)
-            position = values.end
+        invalid: dict[int, Sequence[int]] = {}
+        nulls = Nulls(rows, len(self._columns))
+        position = rows.starts + np.int32(1 + nulls.width)
+        for index, (column, wire) in enumerate(self._columns):
+            places = Places(rows.memory, position, rows.ends, nulls.of(index))
             try:
-                arrays.append(_DECODERS[column.type.kind](values, column.type))
-            except pa.ArrowInvalid as error:
-                array, bad = _with_invalid_dates(values, column, error)
-                arrays.append(array)
-                invalid[index] = bad
-            except IndexError as error:  # too short for a value of its type
+                array, position, bad = _DECODERS[wire.form][column.type.kind](places, column.type, wire)
+            except (ValueError, IndexError) as error:  # ArrowInvalid is a ValueError
                 raise _unlike_type(column) from error
+            arrays.append(array)
+            if len(bad):
+                invalid[index] = bad
         if not np.array_equal(position, rows.ends):
             raise unlike_rows()
         return self._dates.check(pa.RecordBatch.from_arrays(arrays, schema=self._schema), invalid)
+
+
+class _Column(NamedTuple):
+    """A column's values, where the next column begins, and the rows of dates that do not exist, which are NULL."""
+
+    array: pa.Array
+    end: Positions
+    invalid: Sequence[int] = ()
+
+
+# -- of a fixed width --------------------------------------------------------------------------------------
+def _number(places: Places, kind: MySQLType, wire: Wire) -> _Column:
+    layout = np.dtype(wire.layout)
+    array = _fixed(pa.from_numpy_dtype(layout), places.read(layout), places.null)
+    return _Column(array.cast(kind.storage()), places.behind(layout.itemsize))
+
+
+def _date(places: Places, kind: MySQLType, wire: Wire) -> _Column:
+    found = dates(places)
+    return _dated(kind, found.days.astype(np.int32), found, places.null)
+
+
+def _timestamp(places: Places, kind: MySQLType, wire: Wire) -> _Column:
+    micros, found = moments(places)
+    return _dated(kind, micros, found, places.null)
+
+
+def _dated(kind: MySQLType, numbers: NDArray[Any], found: Days, null: Mask | None) -> _Column:
+    bad = np.flatnonzero(found.invalid).tolist()
+    if bad:
+        null = found.invalid if null is None else null | found.invalid
+    return _Column(_fixed(kind.storage(), numbers, null), found.end, bad)
+
+
+def _time(places: Places, kind: MySQLType, wire: Wire) -> _Column:
+    micros, end = spans(places)
+    return _Column(_fixed(kind.storage(), micros, places.null), end)
+
+
+def _fixed(storage: pa.DataType, numbers: NDArray[Any], null: Mask | None) -> pa.Array:
+    """An array over fixed-width ``numbers``."""
+    valid = None if null is None else pa.py_buffer(np.packbits(~null, bitorder="little"))
+    return pa.Array.from_buffers(storage, len(numbers), [valid, pa.py_buffer(numbers)])
+
+
+# -- of the length before them -----------------------------------------------------------------------------
+def _text(places: Places, kind: MySQLType, wire: Wire) -> _Column:
+    values = measure(places)
+    return _Column(_take(values).cast(pa.string()), values.end)  # the cast checks that it is UTF-8
+
+
+def _binary(places: Places, kind: MySQLType, wire: Wire) -> _Column:
+    values = measure(places)
+    return _Column(_take(values), values.end)
+
+
+def _decimal(places: Places, kind: MySQLType, wire: Wire) -> _Column:
+    values = measure(places)
+    if kind.size > _DOUBLE_DIGITS:
+        return _Column(_fixed(kind.storage(), _parsed(values, kind.storage()), values.null), values.end)
+    scaled = _parsed(values, pa.float64()).view(np.float64) * 10.0**kind.scale
+    if values.null is not None:
+        scaled[values.null] = 0.0
+    if not np.abs(scaled).max(initial=0.0) < 10.0**kind.size:  # so is nan
+        raise ValueError("too large")
+    wholes = np.empty((len(scaled), 2), np.int64)  # little-endian 128 bits: the low half, then the sign
+    wholes[:, 0] = np.rint(scaled)
+    wholes[:, 1] = wholes[:, 0] >> 63
+    return _Column(_fixed(kind.storage(), wholes, values.null), values.end)
+
+
+def _bool(places: Places, kind: MySQLType, wire: Wire) -> _Column:
+    values = measure(places)
+    last = values.memory[np.maximum(values.end - 1, 0)]
+    return _Column(pa.array(last != 0, mask=values.null), values.end)
+
+
+def _bit(places: Places, kind: MySQLType, wire: Wire) -> _Column:
+    """Big-endian bytes as a string of as many digits as the column has bits."""
+    values = measure(places)
+    width, count = (kind.size + 7) // 8, len(values.start)
+    wrong = values.end - values.start != width
+    start = values.start
+    if values.null is not None:
+        wrong, start = wrong & ~values.null, np.where(values.null, 0, start)
+    if wrong.any():
+        raise ValueError("another number of bits")
+    raw = values.memory[start[:, None] + np.arange(width)]
+    digits = (np.unpackbits(raw, axis=1)[:, 8 * width - kind.size :] + ord("0")).astype(np.uint8)
+    offsets = np.arange(count + 1, dtype=np.int32) * kind.size
+    text = pa.Array.from_buffers(
+        pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(digits))]
+    )
+    if values.null is not None:
+        text = pc.if_else(pa.array(values.null), pa.scalar(None, pa.string()), text)
+    return _Column(text, values.end)
 
 
 def _laid_over(values: Values, storage: pa.DataType, valid: NDArray[np.uint8] | None = None) -> pa.Array:
@@ -74,10 +181,10 @@ def _laid_over(values: Values, storage: pa.DataType, valid: NDArray[np.uint8] | 
     return pa.Array.from_buffers(storage, max(0, 2 * count - 1), buffers)
 
 
-def _take(values: Values, storage: pa.DataType) -> pa.Array:
-    """The values copied out as text or bytes."""
+def _take(values: Values) -> pa.Array:
+    """The values copied out as bytes."""
     places = np.arange(0, 2 * len(values.start), 2, dtype=np.int32)
-    return _laid_over(values, storage).take(_fixed(values, pa.int32(), places))
+    return _laid_over(values, pa.binary()).take(_fixed(pa.int32(), places, values.null))
 
 
 def _parsed(values: Values, storage: pa.DataType) -> NDArray[Any]:
@@ -93,142 +200,20 @@ def _parsed(values: Values, storage: pa.DataType) -> NDArray[Any]:
     return np.frombuffer(parsed.buffers()[1], f"V{storage.bit_width // 8}", len(parsed))[0::2].copy()
 
 
-# -- decoders, by kind ------------------------------------------------------------------------------------
-def _cast(values: Values, kind: MySQLType) -> pa.Array:
-    return _fixed(values, kind.storage(), _parsed(values, kind.storage()))
-
-
-def _text(values: Values, kind: MySQLType) -> pa.Array:
-    return _take(values, pa.binary()).cast(pa.string())  # the cast checks that it is UTF-8
-
-
-def _binary(values: Values, kind: MySQLType) -> pa.Array:
-    return _take(values, pa.binary())
-
-
-def _decimal(values: Values, kind: MySQLType) -> pa.Array:
-    if kind.size > _DOUBLE_DIGITS:
-        return _cast(values, kind)
-    doubles = _parsed(values, pa.float64()).view(np.float64)
-    if values.null is not None:
-        doubles[values.null] = 0.0
-    wholes = np.empty((len(doubles), 2), np.int64)  # little-endian 128 bits: the low half, then the sign
-    wholes[:, 0] = np.rint(doubles * 10.0**kind.scale)
-    wholes[:, 1] = wholes[:, 0] >> 63
-    return _fixed(values, kind.storage(), wholes)
-
-
-def _date(values: Values, kind: MySQLType) -> pa.Array:
-    return _no_year_zero(_cast(values, kind), pa.int32(), _FIRST_DAY)
-
-
-def _timestamp(values: Values, kind: MySQLType) -> pa.Array:
-    parsed = _fixed(values, kind.storage(), _parsed(values, pa.timestamp("us")))
-    return _no_year_zero(parsed, pa.int64(), _FIRST_MICROSECOND)
-
-
-def _no_year_zero(array: pa.Array, number: pa.DataType, first: int) -> pa.Array:
-    least = pc.min(array.view(number)).as_py()
-    if least is not None and least < first:
-        raise pa.ArrowInvalid("a year 0000")
-    return array
-
-
-def _time(values: Values, kind: MySQLType) -> pa.Array:
-    """``-838:59:59.000000`` as microseconds; everything but the hours has a fixed distance from the end."""
-    text = values.memory
-    _refuse_shorter(values, len("00:00:00"))
-    # A NULL may lie at the memory's end; its place is computed with, and then masked, like any other.
-    first, end = (np.where(values.mask, 0, edge) for edge in (values.start, values.end))
-    fraction = _fraction_length(text, end)
-    end = end - np.where(fraction > 0, fraction + 1, 0)
-    negative = text[first] == ord("-")
-    hours = np.zeros(len(first), np.int64)
-    for back in (9, 8, 7):  # up to three digits before :MM:SS
-        hours = np.where(end - back >= first + negative, hours * 10 + _digit(text, end - back), hours)
-    minutes = _digit(text, end - 5) * 10 + _digit(text, end - 4)
-    seconds = _digit(text, end - 2) * 10 + _digit(text, end - 1)
-    micros = np.zeros(len(first), np.int64)
-    for place in range(int(fraction.max(initial=0))):
-        digit = _digit(text, np.minimum(end + 1 + place, len(text) - 1))
-        micros += np.where(place < fraction, digit, 0) * 10 ** (5 - place)
-    whole = ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros
-    return _fixed(values, pa.duration("us"), np.where(negative, -whole, whole))
-
-
-def _refuse_shorter(values: Values, least: int) -> None:
-    """Raise IndexError for a value of fewer bytes, whose place would be computed with."""
-    if ((values.end - values.start < least) & ~values.mask).any():
-        raise IndexError("a value is too short for its type")
-
-
-def _fraction_length(text: Bytes, end: Positions) -> Positions:
-    """Digits after the decimal point of a time that ends at ``end``, 0 without one."""
-    length = np.zeros(len(end), np.int32)
-    for digits in range(1, 7):
-        length[text[end - 1 - digits] == ord(".")] = digits
-    return length
-
-
-def _digit(text: Bytes, at: Positions) -> NDArray[np.int64]:
-    return text[at].astype(np.int64) - ord("0")
-
-
-def _bool(values: Values, kind: MySQLType) -> pa.Array:
-    last = values.memory[np.maximum(values.end - 1, 0)]
-    return pa.array(last != 0, mask=values.null)
-
-
-def _bit(values: Values, kind: MySQLType) -> pa.Array:
-    """Big-endian bytes as a string of as many digits as the column has bits."""
-    width, count = (kind.size + 7) // 8, len(values.start)
-    _refuse_shorter(values, width)
-    start = np.where(values.mask, 0, values.start)
-    raw = values.memory[start[:, None] + np.arange(width)]
-    digits = (np.unpackbits(raw, axis=1)[:, 8 * width - kind.size :] + ord("0")).astype(np.uint8)
-    offsets = np.arange(count + 1, dtype=np.int32) * kind.size
-    text = pa.Array.from_buffers(
-        pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(digits))]
-    )
-    return text if values.null is None else pc.if_else(pa.array(values.null), pa.scalar(None, pa.string()), text)
-
-
-def _fixed(values: Values, storage: pa.DataType, numbers: NDArray[Any]) -> pa.Array:
-    """An array over fixed-width ``numbers`` with the NULLs of ``values``."""
-    valid = None
-    if values.null is not None:
-        valid = pa.py_buffer(np.packbits(~values.null, bitorder="little"))
-    return pa.Array.from_buffers(storage, len(values.start), [valid, pa.py_buffer(numbers)])
-
-
-_DECODERS: dict[str, Callable[[Values, MySQLType], pa.Array]] = {
-    "int": _cast,
-    "float": _cast,
-    "decimal": _decimal,
-    "date": _date,
-    "time": _time,
-    "datetime": _timestamp,
-    "timestamp": _timestamp,
-    "bool": _bool,
-    "bit": _bit,
-    "text": _text,
-    "binary": _binary,
-    "wkb": _binary,
+#: By the form in which a column is sent, and what it shall be.
+_DECODERS: dict[str, dict[str, Callable[[Places, MySQLType, Wire], _Column]]] = {
+    "number": {"int": _number, "float": _number},
+    "moment": {"date": _date, "datetime": _timestamp, "timestamp": _timestamp},
+    "span": {"time": _time},
+    "bytes": {
+        "text": _text,
+        "binary": _binary,
+        "wkb": _binary,
+        "decimal": _decimal,
+        "bool": _bool,
+        "bit": _bit,
+    },
 }
-
-
-def _with_invalid_dates(values: Values, column: ReadColumn, error: pa.ArrowInvalid) -> tuple[pa.Array, list[int]]:
-    """Value by value what the kernel refused as a whole: dates that do not exist, or bytes of another type."""
-    from osiris_mysql.plain import convert
-
-    texts = _take(values, pa.binary()).to_pylist()
-    try:
-        array, bad = convert(texts, column.type)
-    except (ValueError, ArithmeticError) as wrong:
-        raise _unlike_type(column) from wrong
-    if not bad:  # Python reads more as a number than Arrow does
-        raise _unlike_type(column) from error
-    return array, bad
 
 
 def _unlike_type(column: ReadColumn) -> RunError:

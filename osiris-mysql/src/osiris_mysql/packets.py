@@ -1,8 +1,8 @@
 """Row packets straight from the socket, many at a time.
 
-PyMySQL connects, authenticates, encrypts and sends the query; then this module reads the packets itself, past
-PyMySQL's packet-by-packet loop. It uses two of its private attributes, ``Connection._rfile`` (a buffered
-reader) and ``Connection._result``; ``supported`` checks them, and the package pins PyMySQL's minor version.
+PyMySQL connects, authenticates, encrypts and sends the statement; then this module reads the packets itself, past
+PyMySQL's packet-by-packet loop. It uses private attributes, ``Connection._rfile`` (a buffered reader) and
+``Connection._result`` above all; ``supported`` checks them, and the package pins PyMySQL's minor version.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ Positions = NDArray[np.int32]
 HEADER = 4
 #: A packet of this length goes on in the next one.
 LONGEST = 0xFFFFFF
+#: Bytes of no meaning behind the last row: a value of a fixed width is read whole where a shorter one ends the memory.
+SLACK = 16
 #: What PyMySQL's own reader may hold when we take over.
 BUFFERED = 1 << 16
 #: Seconds after which what has come is handed on, full or not.
@@ -34,7 +36,10 @@ _length = Struct("<I").unpack_from
 
 
 class Rows(NamedTuple):
-    """Whole rows in one piece of memory, valid until the next is asked for, and where their payloads start and end."""
+    """Whole rows in one piece of memory, valid until the next is asked for, and where their payloads start and end.
+
+    ``SLACK`` bytes of the memory or more are behind the last row.
+    """
 
     memory: Bytes
     starts: Positions
@@ -42,14 +47,13 @@ class Rows(NamedTuple):
 
 
 def supported(session: Any) -> bool:
-    """Whether the running query's rows can be read here; False with a PyMySQL that works in another way."""
+    """Whether rows of the session can be read here; False with a PyMySQL that works in another way."""
     reader = getattr(session, "_rfile", None)
-    result = getattr(session, "_result", None)
     return (
         isinstance(reader, BufferedReader)
         and hasattr(reader.raw, "readinto")
-        and getattr(result, "unbuffered_active", False) is True
         and isinstance(getattr(session, "_next_seq_id", None), int)
+        and all(hasattr(session, name) for name in ("_execute_command", "_read_packet", "_read_query_result"))
     )
 
 
@@ -63,8 +67,9 @@ class RowPackets:
         self._session = session
         self._raw = session._rfile.raw
         # Less than the longest packet, so that the first of several never looks whole.
-        self._memory = np.empty(min(max(size, BUFFERED), LONGEST), np.uint8)
-        self._view = self._memory.data
+        capacity = min(max(size, BUFFERED), LONGEST)
+        self._memory = np.zeros(capacity + SLACK, np.uint8)
+        self._view = self._memory.data[:capacity]
         self._filled = self._drain(session._rfile)
         self._sequence = int(session._next_seq_id)
         self._ended = False
@@ -75,7 +80,7 @@ class RowPackets:
             if len(edges) > 1:
                 yield Rows(self._memory, edges[:-1] + HEADER, edges[1:])
             self._keep(int(edges[-1]))
-            if not self._ended and self._needed(0) > len(self._memory):
+            if not self._ended and self._needed(0) > len(self._view):
                 yield self._long_row()
 
     # -- reading -----------------------------------------------------------------------------------------
@@ -94,7 +99,7 @@ class RowPackets:
             if self._is_last(edges):
                 self._ended = True
                 break
-            if self._filled == len(self._memory) or self._needed(edges[-1]) > len(self._memory):
+            if self._filled == len(self._view) or self._needed(edges[-1]) > len(self._view):
                 break
             if len(edges) > 1 and time.monotonic() > deadline:
                 break
@@ -144,7 +149,7 @@ class RowPackets:
         if self._filled - position < HEADER:
             return 0
         length = int(_length(self._view, position)[0] & LONGEST)
-        return length + HEADER if length < LONGEST else len(self._memory) + 1
+        return length + HEADER if length < LONGEST else len(self._view) + 1
 
     def _keep(self, position: int) -> None:
         """Move what is behind ``position`` to the front of the memory."""
@@ -169,7 +174,9 @@ class RowPackets:
             while rest:
                 rest = rest[self._receive(rest) :]
             payload += part
-        return Rows(np.frombuffer(payload, np.uint8), np.zeros(1, np.int32), np.full(1, len(payload), np.int32))
+        end = len(payload)
+        payload += bytes(SLACK)
+        return Rows(np.frombuffer(payload, np.uint8), np.zeros(1, np.int32), np.full(1, end, np.int32))
 
     def _check_sequence(self, edges: Positions) -> None:
         """Packets are numbered modulo 256; a gap means that the bytes are not what they seem."""

@@ -14,6 +14,7 @@ from osiris_mysql.dates import InvalidDates
 from osiris_mysql.faults import running
 from osiris_mysql.incremental import Cursor
 from osiris_mysql.selection import Selection, select
+from osiris_mysql.typemap import wire_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,8 +35,10 @@ def open_reader(
 ) -> BatchStream:
     """Open a read-only snapshot and stream what ``config`` selects.
 
-    ``bulk=False`` takes the plain cursor, for comparison. Raises ConnectError before the first row; then
-    RunError or DriftError. Closing the stream early cuts the connection, which ends the statement.
+    ``bulk=False`` takes the plain cursor, for comparison; so does a server that prepares no statements. Closing the
+    stream early cuts the connection, which ends the statement.
+
+    Raises ConnectError before the first row; then RunError or DriftError.
     """
     session = open_session(connection, context=context)
     try:
@@ -106,17 +109,21 @@ def run_select(
     """
     from osiris_mysql.packets import RowPackets, supported
     from osiris_mysql.plain import read_rows
+    from osiris_mysql.prepared import start
 
     session.use_unicode = False
     session.decoders = {}
-    session.query(sql, unbuffered=True)
-    names = [item.name for item in session._result.fields]
+    binary = bulk and supported(session) and start(session, sql)
+    if not binary:
+        session.query(sql, unbuffered=True)
+    fields = session._result.fields
+    names = [item.name for item in fields]
     if names != [column.name for column in columns]:
         raise DriftError(f"the result has other columns than a moment ago: {', '.join(names)}", hint="run again")
-    if bulk and supported(session):
+    if binary:
         from osiris_mysql.decode import Decoder
 
-        decoder = Decoder(columns, dates, schema)
+        decoder = Decoder(columns, [wire_of(item) for item in fields], dates, schema)
         return (decoder.decode(rows) for rows in RowPackets(session, max_bytes))
     return read_rows(_plain_rows(session), columns, dates, max_bytes, schema)
 

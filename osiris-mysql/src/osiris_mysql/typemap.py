@@ -2,19 +2,19 @@
 
 ``parse`` reads a ``COLUMN_TYPE`` of ``information_schema`` (``bigint(20) unsigned``); ``from_result``
 reads the metadata of a result set. Both give a ``MySQLType``, which says how the column is selected,
-what Arrow type its rows have, and by which ``kind`` its text is decoded.
+what Arrow type its rows have, and by which ``kind`` its values are decoded. ``wire_of`` says how they are sent.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: How the text of a value becomes an Arrow value; decoders are tables over these.
+#: How a value becomes an Arrow value; decoders are tables over these.
 KINDS = frozenset(
     {"int", "float", "decimal", "date", "time", "datetime", "timestamp", "bool", "bit", "text", "binary", "wkb"}
 )
@@ -164,6 +164,29 @@ def from_result(field: Any) -> MySQLType:
         fraction = base in ("time", "datetime", "timestamp") and 0 < field.scale <= 6
         return parse(f"{base}({field.scale})" if fraction else base)
     return parse(_result_text(field)) if code in _RESULT_OTHER else MySQLType(f"type {code}", "")
+
+
+#: Numbers of a fixed width, little-endian, in numpy's spelling.
+_LAYOUTS = {1: "i1", 2: "<i2", 3: "<i4", 4: "<f4", 5: "<f8", 8: "<i8", 9: "<i4", 13: "<i2"}
+_MOMENTS, _SPAN = frozenset({7, 10, 12}), 11
+
+
+class Wire(NamedTuple):
+    """How the binary protocol sends a column: ``number`` (of this layout), ``moment``, ``span`` or ``bytes``."""
+
+    form: str
+    layout: str = ""
+
+
+def wire_of(field: Any) -> Wire:
+    """How one column of a result set is sent, from its column definition packet (a PyMySQL field)."""
+    code = field.type_code
+    if code in _LAYOUTS:
+        layout = _LAYOUTS[code]
+        return Wire("number", layout.replace("i", "u") if field.flags & _UNSIGNED else layout)
+    if code in _MOMENTS:
+        return Wire("moment")
+    return Wire("span" if code == _SPAN else "bytes")
 
 
 def _result_text(field: Any) -> str:
