@@ -127,6 +127,27 @@ def test_random_tables_are_read_alike(
     assert bulk.equals(plain, check_metadata=True)
 
 
+@pytest.mark.parametrize("config", [{"table": "v"}, {"query": "SELECT * FROM t UNION ALL SELECT * FROM t"}])
+def test_views_and_queries_are_read_alike(
+    mysql_database: MySQLDatabase, connector: Connector, config: dict[str, Any]
+) -> None:
+    """What a server says of a view's columns, or of a union's, is not always how it sends them."""
+    rng = random.Random(4)
+    mysql_database.execute(
+        f"CREATE TABLE t ({', '.join(f'c{index} {kind}' for index, kind in enumerate(TYPES))});"
+        "CREATE VIEW v AS SELECT * FROM t"
+    )
+    mysql_database.insert("t", [[make(rng) for make in TYPES.values()] for _ in range(20)] + [[None] * len(TYPES)])
+    # The view goes on saying what the column was.
+    mysql_database.execute("ALTER TABLE t MODIFY c0 INT, MODIFY c1 BIGINT")
+
+    def rows(*, bulk: bool) -> list[dict[str, Any]]:
+        stream = open_reader(connector.connection, config, connector.context(), bulk=bulk)
+        return sorted(pa.Table.from_batches(list(stream), stream.schema).to_pylist(), key=str)
+
+    assert rows(bulk=True) == rows(bulk=False)
+
+
 #: What the protocol sends of each type, and a value of it.
 SENT = {
     "bigint(20)": (Wire("number", "<i8"), b"\x01" + bytes(7)),

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from osiris_core import DriftError, RunError
 from osiris_mysql.columns import ReadColumn, schema_of
 from osiris_mysql.dates import InvalidDates
-from osiris_mysql.moments import Days, dates, moments, spans
+from osiris_mysql.moments import Days, read_dates, read_moments, read_spans
 from osiris_mysql.packets import Positions, Rows
 from osiris_mysql.typemap import MySQLType, Wire
 from osiris_mysql.values import Mask, Nulls, Places, Values, measure, unlike_rows
@@ -91,12 +91,12 @@ def _number(places: Places, kind: MySQLType, wire: Wire) -> _Column:
 
 
 def _date(places: Places, kind: MySQLType, wire: Wire) -> _Column:
-    found = dates(places)
+    found = read_dates(places)
     return _dated(kind, found.days.astype(np.int32), found, places.null)
 
 
 def _timestamp(places: Places, kind: MySQLType, wire: Wire) -> _Column:
-    micros, found = moments(places)
+    micros, found = read_moments(places)
     return _dated(kind, micros, found, places.null)
 
 
@@ -108,7 +108,7 @@ def _dated(kind: MySQLType, numbers: NDArray[Any], found: Days, null: Mask | Non
 
 
 def _time(places: Places, kind: MySQLType, wire: Wire) -> _Column:
-    micros, end = spans(places)
+    micros, end = read_spans(places)
     return _Column(_fixed(kind.storage(), micros, places.null), end)
 
 

@@ -54,21 +54,21 @@ class Days(NamedTuple):
     end: Positions
 
 
-def dates(places: Places) -> Days:
+def read_dates(places: Places) -> Days:
     """Values of DATE. Raises ValueError for what the protocol does not know."""
     parts, end = _parts(places, _DAY)
     return _days(places, parts, end)
 
 
-def moments(places: Places) -> tuple[NDArray[np.int64], Days]:
+def read_moments(places: Places) -> tuple[NDArray[np.int64], Days]:
     """Values of DATETIME and TIMESTAMP in microseconds since 1970-01-01, and their days. Raises ValueError, too."""
     parts, end = _parts(places, _MOMENT)
     found = _days(places, parts, end)
     return found.days * 86_400_000_000 + _micros(parts), found
 
 
-def spans(places: Places) -> tuple[NDArray[np.int64], Positions]:
-    """Values of TIME in microseconds, and where the next column begins. Raises ValueError like ``dates``."""
+def read_spans(places: Places) -> tuple[NDArray[np.int64], Positions]:
+    """Values of TIME in microseconds, and where the next column begins. Raises ValueError like ``read_dates``."""
     parts, end = _parts(places, _SPAN)
     micros = parts["days"].astype(np.int64) * 86_400_000_000 + _micros(parts)
     return np.where(parts["negative"] != 0, -micros, micros), end
