@@ -12,6 +12,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pymysql.connections import Connection as PyMySQL
+from pymysql.connections import MysqlPacket
+from pymysql.constants import COMMAND
 
 from osiris_core import DriftError, RunError
 from osiris_core.testing import Connector
@@ -158,8 +161,8 @@ SENT = {
     "date": (Wire("moment"), b"\x04\xe8\x07\x02\x1d"),
     "datetime(6)": (Wire("moment"), b"\x0b\xe8\x07\x02\x1d\x17\x3b\x3b\x3f\x42\x0f\x00"),
     "time(6)": (Wire("span"), b"\x08\x01\x22\x00\x00\x00\x16\x3b\x3b"),
-    "bit(13)": (Wire("bytes"), b"\x02\x1f\xff"),
-    "bit(1)": (Wire("bytes"), b"\x01\x01"),
+    "bit(13)": (Wire("number", "<u8"), b"\xff\x1f" + bytes(6)),
+    "bit(1)": (Wire("number", "<u8"), b"\x01" + bytes(7)),
     "text": (Wire("bytes"), b"\x05abcde"),
     "blob": (Wire("bytes"), b"\x00"),
 }
@@ -214,19 +217,26 @@ def test_rows_that_lie_lead_nowhere(kinds: list[str], null: list[int], lie: tupl
         ("decimal(9,2)", b"\x03nan"),
         ("decimal(9,2)", b"\x0812345678"),
         ("decimal(9,2)", b"\x011\x01"),
+        ("decimal(9,2)", b"\x051.255"),
+        ("decimal(9,0)", b"\x031.5"),
+        ("decimal(9,0)", b"\x0a1234567890"),
+        ("decimal(9,0)", b"\x051e308"),
         ("decimal(30,2)", b"\x03nan"),
-        ("bit(13)", b"\x01\x01"),
+        ("decimal(30,2)", b"\x44" + 65 * b"9" + b".99"),
+        ("decimal(38,0)", b"\x27" + 39 * b"9"),
+        ("bit(13)", b"\xff\x2f" + bytes(6)),
         ("text", b"\x01\xff"),
     ],
 )
 def test_bytes_that_are_none_of_the_type_are_an_error(kind: str, value: bytes) -> None:
-    wire = {"date": "moment", "datetime": "moment", "time": "span"}.get(parse(kind).kind, "bytes")
+    forms = {"date": Wire("moment"), "datetime": Wire("moment"), "time": Wire("span"), "bit": Wire("number", "<u8")}
+    wire = forms.get(parse(kind).kind, Wire("bytes"))
     payload = b"\0\0" + value
     rows = Rows(
         np.frombuffer(payload + bytes(SLACK), np.uint8), *(np.array([at], np.int32) for at in (0, len(payload)))
     )
     with pytest.raises(RunError) as caught:
-        Decoder([ReadColumn("a", parse(kind))], [Wire(wire)], InvalidDates("t", (), to_null=True)).decode(rows)
+        Decoder([ReadColumn("a", parse(kind))], [wire], InvalidDates("t", (), to_null=True)).decode(rows)
     assert caught.value.code == "OSI-R113"
 
 
@@ -248,6 +258,72 @@ def test_a_server_that_prepares_nothing_is_read_in_the_plain_way(
             assert read(connector, "t", bulk=True).to_pylist() == expected
         finally:
             cursor.execute(f"SET GLOBAL max_prepared_stmt_count = {usual}")
+
+
+def test_a_statement_that_the_server_lost_is_read_in_the_plain_way(
+    mysql_database: MySQLDatabase, connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a proxy that hands statements to another server, or when a view must be prepared again and again."""
+    mysql_database.execute("CREATE TABLE t (a INT); INSERT INTO t VALUES (1), (2)")
+    usual = PyMySQL._execute_command
+
+    def forgetful(session: Any, command: int, sql: Any) -> None:
+        if command == COMMAND.COM_STMT_EXECUTE:
+            usual(session, COMMAND.COM_STMT_CLOSE, sql[:4])
+        usual(session, command, sql)
+
+    monkeypatch.setattr(PyMySQL, "_execute_command", forgetful)
+    assert read(connector, "t", bulk=True).to_pylist() == [{"a": 1}, {"a": 2}]
+
+
+def test_a_stray_mark_of_a_parameter_is_an_error_of_syntax(mysql_database: MySQLDatabase, connector: Connector) -> None:
+    mysql_database.execute("CREATE TABLE t (a INT)")
+    with pytest.raises(RunError, match="syntax") as caught:
+        open_reader(connector.connection, {"table": "t", "where_sql": "a = ?"}, connector.context())
+    assert caught.value.code == "OSI-R026"
+
+
+@pytest.mark.parametrize("answer", [b"\0", b"", b"\xff", b"\xff\x01", b"\xfb"])
+def test_an_answer_that_is_none_is_an_error_of_ours(
+    mysql_database: MySQLDatabase, connector: Connector, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    mysql_database.execute("CREATE TABLE t (a INT)")
+    usual_command, usual_read = PyMySQL._execute_command, PyMySQL._read_packet
+
+    def noting(session: Any, command: int, sql: Any) -> None:
+        session.prepares = command == COMMAND.COM_STMT_PREPARE
+        usual_command(session, command, sql)
+
+    def broken(session: Any, packet_type: Any = MysqlPacket) -> Any:
+        packet = usual_read(session, packet_type)
+        if not getattr(session, "prepares", False):
+            return packet
+        packet = MysqlPacket(answer, "utf8mb4")
+        if packet.is_error_packet():
+            packet.raise_for_error()
+        return packet
+
+    monkeypatch.setattr(PyMySQL, "_execute_command", noting)
+    monkeypatch.setattr(PyMySQL, "_read_packet", broken)
+    with pytest.raises(RunError, match="not MySQL's protocol") as caught:
+        open_reader(connector.connection, {"table": "t"}, connector.context())
+    assert caught.value.code == "OSI-R113"
+
+
+def test_bits_are_numbers_in_expressions_too(mysql_database: MySQLDatabase, connector: Connector) -> None:
+    """MariaDB sends of a column of bits its bytes, of an expression with them decimal digits."""
+    mysql_database.execute(
+        "CREATE TABLE t (id INT, one BIT(1), some BIT(13), many BIT(64)); INSERT INTO t VALUES (1, 0, 42, ~0)"
+    )
+    query = "SELECT MIN(one) AS a, MAX(some) AS b, IF(MIN(id) < 9, MIN(some), NULL) AS c, MAX(many) AS d FROM t"
+
+    def number(value: Any) -> int:
+        return int(value, 2) if isinstance(value, str) else int(value)
+
+    for bulk in (True, False):
+        stream = open_reader(connector.connection, {"query": query}, connector.context(), bulk=bulk)
+        (row,) = pa.Table.from_batches(list(stream), stream.schema).to_pylist()
+        assert [number(value) for value in row.values()] == [0, 42, 42, 2**64 - 1]
 
 
 #: Around each change of how a length is written, and where a row no longer fits one packet or the buffer.
@@ -297,6 +373,19 @@ def test_batches_stay_near_the_size_asked_for(mysql_database: MySQLDatabase, con
     sizes = [batch.nbytes for batch in stream]
     assert len(sizes) > 5
     assert max(sizes) < 220_000
+
+
+@pytest.mark.parametrize("kind", ["BIGINT", "DECIMAL(30,2)", "BIT(64)", "TEXT"])
+def test_nulls_by_the_thousand_make_no_large_batches(
+    mysql_database: MySQLDatabase, connector: Connector, kind: str
+) -> None:
+    """A NULL is a bit of what the server sends and as many bytes in Arrow as any other value."""
+    mysql_database.execute(f"CREATE TABLE t ({', '.join(f'c{index} {kind}' for index in range(150))})")
+    mysql_database.insert("t", [[None] * 150] * 3000)
+    stream = open_reader(connector.connection, {"table": "t"}, connector.context(batch_bytes=200_000))
+    batches = list(stream)
+    assert sum(batch.num_rows for batch in batches) == 3000
+    assert max(batch.nbytes for batch in batches) < 220_000
 
 
 @pytest.mark.parametrize("sql", [b"SELECT 1", b"SELECT NULL LIMIT 0"])

@@ -46,6 +46,8 @@ class Decoder:
         self, columns: list[ReadColumn], wires: Sequence[Wire], dates: InvalidDates, schema: pa.Schema | None = None
     ) -> None:
         self._columns = list(zip(columns, wires, strict=True))
+        #: What a row takes in Arrow at least, though a NULL takes a bit of what was sent.
+        self.row_bytes = sum(_least_bytes(column.type) for column in columns)
         self._schema = schema_of(columns) if schema is None else schema
         self._dates = dates
         for column, wire in self._columns:
@@ -107,9 +109,38 @@ def _dated(kind: MySQLType, numbers: NDArray[Any], found: Days, null: Mask | Non
     return _Column(_fixed(kind.storage(), numbers, null), found.end, bad)
 
 
+def _bool(places: Places, kind: MySQLType, wire: Wire) -> _Column:
+    layout = np.dtype(wire.layout)
+    return _Column(pa.array(places.read(layout) != 0, mask=places.null), places.behind(layout.itemsize))
+
+
+def _bit(places: Places, kind: MySQLType, wire: Wire) -> _Column:
+    """Numbers as strings of as many binary digits as the column has bits."""
+    layout = np.dtype(wire.layout)
+    numbers = places.read(layout).astype(np.uint64)
+    if places.null is not None:
+        numbers[places.null] = 0
+    if int(numbers.max(initial=0)).bit_length() > kind.size:
+        raise ValueError("more bits")
+    bits = np.unpackbits(numbers.byteswap().view(np.uint8)).reshape(-1, 64)[:, 64 - kind.size :]
+    offsets = np.arange(len(numbers) + 1, dtype=np.int32) * kind.size
+    digits = np.ascontiguousarray(bits + np.uint8(ord("0")))
+    text = pa.Array.from_buffers(pa.string(), len(numbers), [None, pa.py_buffer(offsets), pa.py_buffer(digits)])
+    if places.null is not None:
+        text = pc.if_else(pa.array(places.null), pa.scalar(None, pa.string()), text)
+    return _Column(text, places.behind(layout.itemsize))
+
+
 def _time(places: Places, kind: MySQLType, wire: Wire) -> _Column:
     micros, end = read_spans(places)
     return _Column(_fixed(kind.storage(), micros, places.null), end)
+
+
+def _least_bytes(kind: MySQLType) -> int:
+    storage = kind.storage()
+    if pa.types.is_primitive(storage) or pa.types.is_decimal(storage):
+        return max(1, int(storage.bit_width) // 8)
+    return 4 + (kind.size if kind.kind == "bit" else 0)  # where it begins; and of bits every digit
 
 
 def _fixed(storage: pa.DataType, numbers: NDArray[Any], null: Mask | None) -> pa.Array:
@@ -131,44 +162,34 @@ def _binary(places: Places, kind: MySQLType, wire: Wire) -> _Column:
 
 def _decimal(places: Places, kind: MySQLType, wire: Wire) -> _Column:
     values = measure(places)
+    _refuse_other_digits(values, kind)
     if kind.size > _DOUBLE_DIGITS:
         return _Column(_fixed(kind.storage(), _parsed(values, kind.storage()), values.null), values.end)
     scaled = _parsed(values, pa.float64()).view(np.float64) * 10.0**kind.scale
     if values.null is not None:
         scaled[values.null] = 0.0
-    if not np.abs(scaled).max(initial=0.0) < 10.0**kind.size:  # so is nan
+    rounded = np.rint(scaled)
+    if not np.abs(rounded).max(initial=0.0) < 10.0**kind.size:  # nor is nan
         raise ValueError("too large")
+    if not kind.scale and not np.array_equal(rounded, scaled):
+        raise ValueError("no whole number")
     wholes = np.empty((len(scaled), 2), np.int64)  # little-endian 128 bits: the low half, then the sign
-    wholes[:, 0] = np.rint(scaled)
+    wholes[:, 0] = rounded
     wholes[:, 1] = wholes[:, 0] >> 63
     return _Column(_fixed(kind.storage(), wholes, values.null), values.end)
 
 
-def _bool(places: Places, kind: MySQLType, wire: Wire) -> _Column:
-    values = measure(places)
-    last = values.memory[np.maximum(values.end - 1, 0)]
-    return _Column(pa.array(last != 0, mask=values.null), values.end)
-
-
-def _bit(places: Places, kind: MySQLType, wire: Wire) -> _Column:
-    """Big-endian bytes as a string of as many digits as the column has bits."""
-    values = measure(places)
-    width, count = (kind.size + 7) // 8, len(values.start)
-    wrong = values.end - values.start != width
-    start = values.start
+def _refuse_other_digits(values: Values, kind: MySQLType) -> None:
+    """Raise ValueError for more digits than the column has, which Arrow would wrap around, or a point elsewhere."""
+    memory, start, end = values.memory, values.start, values.end
+    digits = end - start - (memory.take(start, mode="clip") == ord("-")) - (kind.scale > 0)
+    wrong = digits > max(kind.size, kind.scale + 1)
+    if kind.scale:
+        wrong |= memory.take(end - (1 + kind.scale), mode="clip") != ord(".")
     if values.null is not None:
-        wrong, start = wrong & ~values.null, np.where(values.null, 0, start)
+        wrong &= ~values.null
     if wrong.any():
-        raise ValueError("another number of bits")
-    raw = values.memory[start[:, None] + np.arange(width)]
-    digits = (np.unpackbits(raw, axis=1)[:, 8 * width - kind.size :] + ord("0")).astype(np.uint8)
-    offsets = np.arange(count + 1, dtype=np.int32) * kind.size
-    text = pa.Array.from_buffers(
-        pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(digits))]
-    )
-    if values.null is not None:
-        text = pc.if_else(pa.array(values.null), pa.scalar(None, pa.string()), text)
-    return _Column(text, values.end)
+        raise ValueError("other digits")
 
 
 def _laid_over(values: Values, storage: pa.DataType, valid: NDArray[np.uint8] | None = None) -> pa.Array:
@@ -202,7 +223,7 @@ def _parsed(values: Values, storage: pa.DataType) -> NDArray[Any]:
 
 #: By the form in which a column is sent, and what it shall be.
 _DECODERS: dict[str, dict[str, Callable[[Places, MySQLType, Wire], _Column]]] = {
-    "number": {"int": _number, "float": _number},
+    "number": {"int": _number, "float": _number, "bool": _bool, "bit": _bit},
     "moment": {"date": _date, "datetime": _timestamp, "timestamp": _timestamp},
     "span": {"time": _time},
     "bytes": {
@@ -210,8 +231,6 @@ _DECODERS: dict[str, dict[str, Callable[[Places, MySQLType, Wire], _Column]]] = 
         "binary": _binary,
         "wkb": _binary,
         "decimal": _decimal,
-        "bool": _bool,
-        "bit": _bit,
     },
 }
 

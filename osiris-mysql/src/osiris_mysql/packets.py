@@ -17,6 +17,9 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from osiris_core import RunError
+from osiris_mysql.prepared import sane_answers
+
 Bytes = NDArray[np.uint8]
 Positions = NDArray[np.int32]
 
@@ -25,8 +28,10 @@ HEADER = 4
 LONGEST = 0xFFFFFF
 #: Bytes of no meaning behind the last row: a value of a fixed width is read whole where a shorter one ends the memory.
 SLACK = 16
-#: What PyMySQL's own reader may hold when we take over.
+#: The least that is read at a time.
 BUFFERED = 1 << 16
+#: No server lets ``max_allowed_packet`` be larger, nor is a place in the memory.
+LONGEST_ROW = 1 << 30
 #: Seconds after which what has come is handed on, full or not.
 PATIENCE = 1.0
 _EOF, _ERROR = 0xFE, 0xFF
@@ -44,6 +49,11 @@ class Rows(NamedTuple):
     memory: Bytes
     starts: Positions
     ends: Positions
+
+    def parts(self, most: int) -> Iterator[Rows]:
+        """The same in pieces of at most so many rows."""
+        for first in range(0, len(self.starts), most):
+            yield Rows(self.memory, self.starts[first : first + most], self.ends[first : first + most])
 
 
 def supported(session: Any) -> bool:
@@ -67,10 +77,12 @@ class RowPackets:
         self._session = session
         self._raw = session._rfile.raw
         # Less than the longest packet, so that the first of several never looks whole.
-        capacity = min(max(size, BUFFERED), LONGEST)
+        waiting = _taken(session._rfile)
+        capacity = min(max(size, BUFFERED, len(waiting)), LONGEST)
         self._memory = np.zeros(capacity + SLACK, np.uint8)
         self._view = self._memory.data[:capacity]
-        self._filled = self._drain(session._rfile)
+        self._filled = len(waiting)
+        self._view[: self._filled] = waiting
         self._sequence = int(session._next_seq_id)
         self._ended = False
 
@@ -84,12 +96,6 @@ class RowPackets:
                 yield self._long_row()
 
     # -- reading -----------------------------------------------------------------------------------------
-    def _drain(self, reader: BufferedReader) -> int:
-        """Take what PyMySQL's reader holds already; from then on only its raw half is used."""
-        waiting = reader.read(len(reader.peek()))
-        self._view[: len(waiting)] = waiting
-        return len(waiting)
-
     def _fill(self) -> Positions:
         """Read until the memory is full, the rows end or a second has passed; the edges of the whole packets."""
         edges = [0]
@@ -162,6 +168,10 @@ class RowPackets:
         payload = bytearray()
         length = LONGEST
         while length == LONGEST:
+            if len(payload) > LONGEST_ROW:
+                raise RunError(
+                    "the server sent a row of more than 1 GiB", code="OSI-R113", hint="leave long columns out"
+                )
             while self._filled < HEADER:
                 self._more()
             length = int(_length(self._view, 0)[0] & LONGEST)
@@ -186,11 +196,17 @@ class RowPackets:
         self._sequence = (self._sequence + len(edges)) % 256
 
 
+def _taken(reader: BufferedReader) -> bytes:
+    """Take what PyMySQL's reader holds already; from then on only its raw half is used."""
+    return reader.read(len(reader.peek()))
+
+
 def _raise(session: Any, payload: bytes) -> NoReturn:
     from pymysql.err import raise_mysql_exception
 
     session._result.unbuffered_active = False
-    raise_mysql_exception(payload)
+    with sane_answers():
+        raise_mysql_exception(payload)
     raise AssertionError("PyMySQL raises")
 
 

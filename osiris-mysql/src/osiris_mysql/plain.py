@@ -132,7 +132,7 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "time": _time,
     "datetime": _datetime,
     "timestamp": _datetime,
-    "bool": any,
+    "bool": lambda text: int(text) != 0,
     "text": bytes.decode,
     "binary": bytes,
     "wkb": bytes,
@@ -142,5 +142,5 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
 def converter(kind: MySQLType) -> Callable[[Any], Any]:
     """How the bytes of one value become what pyarrow builds its array from."""
     if kind.kind == "bit":
-        return lambda text: format(int.from_bytes(text, "big"), f"0{kind.size}b")
+        return lambda text: format(int(text), f"0{kind.size}b")
     return _CONVERTERS[kind.kind]

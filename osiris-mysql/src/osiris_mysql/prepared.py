@@ -6,11 +6,16 @@ The protocol: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_co
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from struct import Struct
+from struct import error as StructError  # noqa: N812 - the module calls its exception so
 from typing import Any
 
-#: Of servers and proxies that prepare nothing, not this, or nothing more.
-_REFUSED = frozenset({1047, 1295, 1461})
+from osiris_core import RunError
+
+#: Of servers and proxies that prepare nothing, not this, nothing more, or lost it before it was executed.
+_REFUSED = frozenset({1047, 1243, 1295, 1461, 1615})
 #: Statement, columns and parameters, behind the byte that says OK.
 _PREPARED = Struct("<xIHH")
 #: Statement, no cursor, once.
@@ -25,17 +30,29 @@ def start(session: Any, sql: bytes) -> bool:
     from pymysql.constants import COMMAND
     from pymysql.err import MySQLError
 
-    session._execute_command(COMMAND.COM_STMT_PREPARE, sql)
     try:
-        answer = session._read_packet()
+        session._execute_command(COMMAND.COM_STMT_PREPARE, sql)
+        statement, columns, parameters = _PREPARED.unpack_from(session._read_packet().get_all_data())
+        for described in (parameters, columns):
+            for _ in range(described + 1 if described else 0):  # and the packet that ends them
+                session._read_packet()
+        if parameters:  # a stray ``?``: what the text protocol says of it is clearer
+            return False
+        session._execute_command(COMMAND.COM_STMT_EXECUTE, _EXECUTED.pack(statement, 0, 1))
+        session._read_query_result(unbuffered=True)
     except MySQLError as error:
         if error.args and error.args[0] in _REFUSED:
             return False
         raise
-    statement, columns, parameters = _PREPARED.unpack_from(answer.get_all_data())
-    for described in (parameters, columns):
-        for _ in range(described + 1 if described else 0):  # and the packet that ends them
-            session._read_packet()
-    session._execute_command(COMMAND.COM_STMT_EXECUTE, _EXECUTED.pack(statement, 0, 1))
-    session._read_query_result(unbuffered=True)
     return True
+
+
+@contextmanager
+def sane_answers() -> Iterator[None]:
+    """Make what PyMySQL trips over in a malformed answer a RunError (OSI-R113); its own errors pass."""
+    try:
+        yield
+    except (StructError, IndexError, AssertionError, AttributeError, UnicodeDecodeError, RuntimeError) as error:
+        raise RunError(
+            "the server's answer is not MySQL's protocol", code="OSI-R113", hint="run again; if it stays, report it"
+        ) from error

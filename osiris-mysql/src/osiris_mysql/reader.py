@@ -109,14 +109,15 @@ def run_select(
     """
     from osiris_mysql.packets import RowPackets, supported
     from osiris_mysql.plain import read_rows
-    from osiris_mysql.prepared import start
+    from osiris_mysql.prepared import sane_answers, start
 
     session.use_unicode = False
     session.decoders = {}
-    binary = bulk and supported(session) and start(session, sql)
-    if not binary:
-        session.query(sql, unbuffered=True)
-    fields = session._result.fields
+    with sane_answers():
+        binary = bulk and supported(session) and start(session, sql)
+        if not binary:
+            session.query(sql, unbuffered=True)
+        fields = session._result.fields
     names = [item.name for item in fields]
     if names != [column.name for column in columns]:
         raise DriftError(f"the result has other columns than a moment ago: {', '.join(names)}", hint="run again")
@@ -124,7 +125,8 @@ def run_select(
         from osiris_mysql.decode import Decoder
 
         decoder = Decoder(columns, [wire_of(item) for item in fields], dates, schema)
-        return (decoder.decode(rows) for rows in RowPackets(session, max_bytes))
+        most = max(1, max_bytes // decoder.row_bytes)
+        return (decoder.decode(part) for rows in RowPackets(session, max_bytes) for part in rows.parts(most))
     return read_rows(_plain_rows(session), columns, dates, max_bytes, schema)
 
 

@@ -73,7 +73,7 @@ def select(
     if partition is not None and partition.count > 1:
         conditions.append(condition(partition))
     wrapped = bool(conditions) or any(name in config for name in ("where", "order_by", "limit", "columns"))
-    casts = any(column.type.base == "float" or column.type.kind == "wkb" for column in columns)
+    casts = any(column.type.expression(column.name) != column.name for column in columns)
     sql, values = source.direct, dict[str, Any]()
     if not source.direct or wrapped or casts:
         sql, values = build_select(

@@ -67,9 +67,11 @@ class MySQLType:
         return bool(self.kind)
 
     def expression(self, quoted: str) -> str:
-        """What to select for the quoted column, so that the text protocol alters nothing."""
+        """What to select for the quoted column, so that neither protocol alters anything."""
         if self.base == "float":
             return f"CAST({quoted} AS DOUBLE)"  # FLOAT is printed with six digits
+        if self.base == "bit":
+            return f"CAST({quoted} AS UNSIGNED)"  # MariaDB sends of a column its bytes, of an expression digits
         if self.kind == "wkb":
             return f"ST_AsWKB({quoted})"
         return quoted
