@@ -326,6 +326,31 @@ def test_bits_are_numbers_in_expressions_too(mysql_database: MySQLDatabase, conn
         assert [number(value) for value in row.values()] == [0, 42, 42, 2**64 - 1]
 
 
+@pytest.mark.parametrize("bulk", [True, False])
+def test_decimals_of_expressions_come_with_fewer_decimals_than_said(
+    mysql_database: MySQLDatabase, connector: Connector, bulk: bool
+) -> None:
+    mysql_database.execute(
+        "CREATE TABLE t (a INT, d DECIMAL(12,3), e DECIMAL(20,6)); INSERT INTO t VALUES (1, 2.5, -1)"
+    )
+    query = "SELECT IF(a, 1, d) AS a, IF(a, 1, e) AS b, CASE a WHEN 1 THEN 5 ELSE d END AS c, d / 7 AS d FROM t"
+    stream = open_reader(connector.connection, {"query": query}, connector.context(), bulk=bulk)
+    (row,) = pa.Table.from_batches(list(stream), stream.schema).to_pylist()
+    assert [str(value) for value in row.values()] == ["1.000", "1.000000", "5.000", "0.3571429"]
+
+
+@pytest.mark.parametrize("bulk", [True, False])
+def test_a_number_of_more_digits_than_said_is_an_error(
+    mysql_database: MySQLDatabase, connector: Connector, bulk: bool
+) -> None:
+    mysql_database.execute("CREATE TABLE t (d DECIMAL(12,3), a INT); INSERT INTO t VALUES (999999999.999, 1)")
+    query = {"query": "SELECT ROUND(d, a) AS r FROM t"}
+    stream = open_reader(connector.connection, query, connector.context(), bulk=bulk)
+    with pytest.raises(RunError, match=r"column r: the server sent what is no decimal\(12,3\)") as caught:
+        list(stream)
+    assert caught.value.code == "OSI-R113"
+
+
 #: Around each change of how a length is written, and where a row no longer fits one packet or the buffer.
 LENGTHS = [0, 250, 251, 252, 65_535, 65_536, BUFFERED - 5, BUFFERED, 2**24 - 6, 2**24 - 5, 2**24 - 4, 2**24, 35_000_000]
 

@@ -16,18 +16,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from osiris_core import DriftError, RunError
+from osiris_core import DriftError
 from osiris_mysql.columns import ReadColumn, schema_of
 from osiris_mysql.dates import InvalidDates
 from osiris_mysql.moments import Days, read_dates, read_moments, read_spans
 from osiris_mysql.packets import Positions, Rows
 from osiris_mysql.typemap import MySQLType, Wire
-from osiris_mysql.values import Mask, Nulls, Places, Values, measure, unlike_rows
+from osiris_mysql.values import Mask, Nulls, Places, Values, measure, unlike_rows, unlike_type
 
 #: Eight bits of which every second is set, the first one first.
 _EVERY_SECOND = 0b01010101
 #: Doubles hold whole numbers of 15 digits exactly, and k / 10**s * 10**s rounds back to k.
 _DOUBLE_DIGITS = 15
+#: How far k / 10**s * 10**s is from k at most, as a share of it: two roundings, doubled.
+_ROUNDING = 2.0**-51
 
 
 class Decoder:
@@ -68,7 +70,7 @@ class Decoder:
             try:
                 array, position, bad = _DECODERS[wire.form][column.type.kind](places, column.type, wire)
             except (ValueError, IndexError) as error:  # ArrowInvalid is a ValueError
-                raise _unlike_type(column) from error
+                raise unlike_type(column.name, column.type.source) from error
             arrays.append(array)
             if len(bad):
                 invalid[index] = bad
@@ -162,7 +164,7 @@ def _binary(places: Places, kind: MySQLType, wire: Wire) -> _Column:
 
 def _decimal(places: Places, kind: MySQLType, wire: Wire) -> _Column:
     values = measure(places)
-    _refuse_other_digits(values, kind)
+    _refuse_more_digits(values, kind)
     if kind.size > _DOUBLE_DIGITS:
         return _Column(_fixed(kind.storage(), _parsed(values, kind.storage()), values.null), values.end)
     scaled = _parsed(values, pa.float64()).view(np.float64) * 10.0**kind.scale
@@ -171,25 +173,26 @@ def _decimal(places: Places, kind: MySQLType, wire: Wire) -> _Column:
     rounded = np.rint(scaled)
     if not np.abs(rounded).max(initial=0.0) < 10.0**kind.size:  # nor is nan
         raise ValueError("too large")
-    if not kind.scale and not np.array_equal(rounded, scaled):
-        raise ValueError("no whole number")
+    if (np.abs(scaled - rounded) > np.abs(scaled) * _ROUNDING).any():
+        raise ValueError("more decimals")
     wholes = np.empty((len(scaled), 2), np.int64)  # little-endian 128 bits: the low half, then the sign
     wholes[:, 0] = rounded
     wholes[:, 1] = wholes[:, 0] >> 63
     return _Column(_fixed(kind.storage(), wholes, values.null), values.end)
 
 
-def _refuse_other_digits(values: Values, kind: MySQLType) -> None:
-    """Raise ValueError for more digits than the column has, which Arrow would wrap around, or a point elsewhere."""
-    memory, start, end = values.memory, values.start, values.end
-    digits = end - start - (memory.take(start, mode="clip") == ord("-")) - (kind.scale > 0)
+def _refuse_more_digits(values: Values, kind: MySQLType) -> None:
+    """Raise ValueError for more digits than the column has, which Arrow would wrap around.
+
+    Fewer decimals are fine: what MySQL sends of ``IF(a, 1, 2.55)`` is ``1``.
+    """
+    negative = values.memory.take(values.start, mode="clip") == ord("-")
+    digits = values.end - values.start - negative - (kind.scale > 0)
     wrong = digits > max(kind.size, kind.scale + 1)
-    if kind.scale:
-        wrong |= memory.take(end - (1 + kind.scale), mode="clip") != ord(".")
     if values.null is not None:
         wrong &= ~values.null
     if wrong.any():
-        raise ValueError("other digits")
+        raise ValueError("more digits")
 
 
 def _laid_over(values: Values, storage: pa.DataType, valid: NDArray[np.uint8] | None = None) -> pa.Array:
@@ -233,11 +236,3 @@ _DECODERS: dict[str, dict[str, Callable[[Places, MySQLType, Wire], _Column]]] = 
         "decimal": _decimal,
     },
 }
-
-
-def _unlike_type(column: ReadColumn) -> RunError:
-    return RunError(
-        f"column {column.name}: the server sent what is no {column.type.source}",
-        code="OSI-R113",
-        hint="cast the column in query; if it is plain data of that type, report it",
-    )

@@ -12,6 +12,7 @@ import pyarrow as pa
 from osiris_mysql.columns import ReadColumn, schema_of
 from osiris_mysql.dates import InvalidDates
 from osiris_mysql.typemap import MySQLType
+from osiris_mysql.values import unlike_type
 
 ROWS = 2_000
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -55,7 +56,10 @@ def _batch(
     arrays = []
     invalid: dict[int, list[int]] = {}
     for index, column in enumerate(columns):
-        array, bad = convert([row[index] for row in rows], column.type)
+        try:
+            array, bad = convert([row[index] for row in rows], column.type)
+        except (ValueError, ArithmeticError) as error:
+            raise unlike_type(column.name, column.type.source) from error
         arrays.append(array)
         if bad:
             invalid[index] = bad

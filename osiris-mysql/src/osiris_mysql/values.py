@@ -110,6 +110,15 @@ def _wide(memory: Bytes, position: Positions, ends: Positions, marker: int) -> N
     return wide
 
 
+def unlike_type(name: str, source: str) -> RunError:
+    """What to raise when values of a column are none of its type, which the server spells ``source``."""
+    return RunError(
+        f"column {name}: the server sent what is no {source}",
+        code="OSI-R113",
+        hint="cast the column in query; if it is plain data of that type, report it",
+    )
+
+
 def unlike_rows() -> RunError:
     """What to raise when the lengths of a row lead beyond it, or not to its end."""
     return RunError(
