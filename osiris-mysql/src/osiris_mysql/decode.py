@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from osiris_core import DriftError
 from osiris_mysql.columns import ReadColumn, schema_of
 from osiris_mysql.dates import InvalidDates
+from osiris_mysql.malformed import unlike_rows, unlike_type
 from osiris_mysql.moments import Days, read_dates, read_moments, read_spans
 from osiris_mysql.packets import Positions, Rows
 from osiris_mysql.typemap import MySQLType, Wire
-from osiris_mysql.values import Mask, Nulls, Places, Values, measure, unlike_rows, unlike_type
+from osiris_mysql.values import Mask, Nulls, Places, Values, measure
 
 #: Eight bits of which every second is set, the first one first.
 _EVERY_SECOND = 0b01010101

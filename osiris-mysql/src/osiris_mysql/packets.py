@@ -17,8 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from osiris_core import RunError
-from osiris_mysql.prepared import sane_answers
+from osiris_mysql.malformed import sane_answers, too_long
 
 Bytes = NDArray[np.uint8]
 Positions = NDArray[np.int32]
@@ -169,9 +168,7 @@ class RowPackets:
         length = LONGEST
         while length == LONGEST:
             if len(payload) > LONGEST_ROW:
-                raise RunError(
-                    "the server sent a row of more than 1 GiB", code="OSI-R113", hint="leave long columns out"
-                )
+                raise too_long()
             while self._filled < HEADER:
                 self._more()
             length = int(_length(self._view, 0)[0] & LONGEST)

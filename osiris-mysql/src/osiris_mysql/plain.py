@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from osiris_mysql.columns import ReadColumn, schema_of
 from osiris_mysql.dates import InvalidDates
+from osiris_mysql.malformed import unlike_type
 from osiris_mysql.typemap import MySQLType
-from osiris_mysql.values import unlike_type
 
 ROWS = 2_000
 _EPOCH = date(1970, 1, 1).toordinal()

@@ -6,13 +6,8 @@ The protocol: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from struct import Struct
-from struct import error as StructError  # noqa: N812 - the module calls its exception so
 from typing import Any
-
-from osiris_core import RunError
 
 #: Of servers and proxies that prepare nothing, not this, nothing more, or lost it before it was executed.
 _REFUSED = frozenset({1047, 1243, 1295, 1461, 1615})
@@ -45,14 +40,3 @@ def start(session: Any, sql: bytes) -> bool:
             return False
         raise
     return True
-
-
-@contextmanager
-def sane_answers() -> Iterator[None]:
-    """Make what PyMySQL trips over in a malformed answer a RunError (OSI-R113); its own errors pass."""
-    try:
-        yield
-    except (StructError, IndexError, AssertionError, AttributeError, UnicodeDecodeError, RuntimeError) as error:
-        raise RunError(
-            "the server's answer is not MySQL's protocol", code="OSI-R113", hint="run again; if it stays, report it"
-        ) from error

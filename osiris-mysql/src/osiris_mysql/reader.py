@@ -107,9 +107,10 @@ def run_select(
     ``schema`` is the batches'; when left out, what ``columns`` say. From then on the session hands out bytes: whoever
     uses it for more puts its decoders back.
     """
+    from osiris_mysql.malformed import sane_answers
     from osiris_mysql.packets import RowPackets, supported
     from osiris_mysql.plain import read_rows
-    from osiris_mysql.prepared import sane_answers, start
+    from osiris_mysql.prepared import start
 
     session.use_unicode = False
     session.decoders = {}

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from osiris_core import RunError
+from osiris_mysql.malformed import unlike_rows
 from osiris_mysql.packets import Bytes, Positions, Rows
 
 Mask = NDArray[np.bool_]
@@ -108,19 +108,3 @@ def _wide(memory: Bytes, position: Positions, ends: Positions, marker: int) -> N
     if wide.min() < 0 or (wide > ends - position - width).any():
         raise unlike_rows()
     return wide
-
-
-def unlike_type(name: str, source: str) -> RunError:
-    """What to raise when values of a column are none of its type, which the server spells ``source``."""
-    return RunError(
-        f"column {name}: the server sent what is no {source}",
-        code="OSI-R113",
-        hint="cast the column in query; if it is plain data of that type, report it",
-    )
-
-
-def unlike_rows() -> RunError:
-    """What to raise when the lengths of a row lead beyond it, or not to its end."""
-    return RunError(
-        "the server sent a row whose lengths do not add up", code="OSI-R113", hint="run again; if it stays, report it"
-    )
