@@ -369,6 +369,16 @@ def test_rows_of_every_length_are_read(mysql_database: MySQLDatabase, connector:
     assert found == [(number, length, -number) for number, length in enumerate(LENGTHS)]
 
 
+def test_a_row_longer_than_any_server_sends_is_an_error(
+    mysql_database: MySQLDatabase, connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mysql_database.execute("CREATE TABLE t (a LONGBLOB); INSERT INTO t VALUES (REPEAT('x', 35000000))")
+    monkeypatch.setattr("osiris_mysql.packets.LONGEST_ROW", 2**24)
+    with pytest.raises(RunError, match="more than 1 GiB") as caught:
+        read(connector, "t", bulk=True)
+    assert caught.value.code == "OSI-R113"
+
+
 def test_many_short_rows_wrap_the_packet_numbers(mysql_database: MySQLDatabase, connector: Connector) -> None:
     """Packets are numbered modulo 256, over all pieces."""
     mysql_database.execute(
